@@ -1,0 +1,1 @@
+"""Discover, plan, run, cache and judge a folder of proofs against its expectations."""
