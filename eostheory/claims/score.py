@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eostheory.claims.claim import Claim, Parts
 from eostheory.claims.mutate import Mutant, mutants
 from eostheory.formula import Inequality, Statement
+from eostheory.formula.statements import Relation
 
 if TYPE_CHECKING:
     from eostheory.claims.judge import Judgement, Witnesses
@@ -126,12 +127,11 @@ def _implied(model: Model, part: Statement, mutant: Statement) -> bool:
         return False
     if part.relation != mutant.relation or part.relation == "!=":
         return False
-    lax: Mapping[str, str] = {"<=": "<=", "<": "<=", ">=": ">=", ">": ">="}
-    towards = lax[part.relation]
+    towards: Relation = "<=" if part.relation in ("<=", "<") else ">="
     if part.lhs == mutant.lhs:
-        question = Inequality(part.rhs, towards, mutant.rhs)  # type: ignore[arg-type]
+        question = Inequality(part.rhs, towards, mutant.rhs)
     else:
-        question = Inequality(mutant.lhs, towards, part.lhs)  # type: ignore[arg-type]
+        question = Inequality(mutant.lhs, towards, part.lhs)
     return model.decide(question).outcome == "holds"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeAlias
 
 Dim = int | str
 """One side of a shape: a number, or the name of a symbolic size."""
@@ -18,7 +19,8 @@ Dim = int | str
 Shape = tuple[Dim, ...]
 """``()`` is a scalar, ``(n,)`` a vector, ``(m, n)`` a matrix."""
 
-Operand = "Expr | int | Fraction"
+Operand: TypeAlias = "Expr | int | Fraction"
+"""What Python's operators accept beside an expression."""
 
 FUNCTIONS = ("log", "exp", "sqrt", "abs", "sign", "lambertw", "lambertwm1", "sin", "cos", "tanh")
 """Scalar functions that both witnesses can evaluate (``lambertwm1`` is the branch W_{-1})."""
