@@ -74,7 +74,9 @@ class OrderBound:
 
     @property
     def latex(self) -> str:
-        return f"{to_latex(self.lhs)} = {to_latex(self.rhs)} + O\\left({to_latex(self.order)}\\right)"
+        return (
+            f"{to_latex(self.lhs)} = {to_latex(self.rhs)} + O\\left({to_latex(self.order)}\\right)"
+        )
 
     def __str__(self) -> str:
         return f"{self.lhs} = {self.rhs} + O({self.order})"
