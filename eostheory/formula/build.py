@@ -1,4 +1,4 @@
-"""Short names for building formulas: ``scalar("eta", positive=True)``, ``dot(u, v)``, ``log(x)``."""
+"""Short names for building formulas: ``scalar("eta")``, ``dot(u, v)``, ``log(x)``."""
 
 from __future__ import annotations
 
