@@ -1,0 +1,109 @@
+"""What a run has found, for a terminal: a table, then every claim that needs attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from eostheory.report.explain import Section, findings, verdict_line
+from eostheory.report.records import (
+    Record,
+    by_paper,
+    claims_of,
+    duration,
+    is_encoded,
+    needs_attention,
+)
+from eostheory.report.show import sections_table
+from eostheory.report.verdicts import LOOKS, look
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+EXITS = {
+    0: "everything is as expected",
+    1: "a verdict differs from its expectation, or the witnesses conflict",
+    2: "wrong usage, or an unknown id",
+    3: "a verdict is below the demanded level",
+    4: "a proof script failed, or eostheory itself",
+    5: "nothing was selected",
+    130: "interrupted; what had finished is kept",
+}
+
+_BRIEF = frozenset({"place", "printed", "encoded", "witness", "corrected"})
+
+
+def print_summary(report: Mapping[str, Any], console: Console) -> None:
+    """Print the end of a run: table by paper and verdict, explanations, and the last word."""
+    claims = claims_of(report)
+    summary = report.get("summary") or {}
+    attention = [claim for claim in claims if needs_attention(claim)]
+    improved = [c for c in claims if c["improved"] and c not in attention]
+    known = [c for c in claims if c["verdict"] == "refuted" and c not in attention]
+    console.print()
+    if claims:
+        console.print(verdict_table(claims))
+        console.print(_mutants(summary), markup=False, highlight=False)
+    _explain(console, "Refuted, as expected", known, brief=True)
+    _explain(console, "Better than expected", improved, brief=True)
+    _explain(console, "Needs attention", attention, brief=False)
+    code = int(summary.get("exit_code") or 0)
+    counts = [f"{len(attention)} need attention"] if attention else []
+    counts += [f"{len(known)} refuted as expected"] if known else []
+    took = duration(float(summary.get("seconds") or 0))
+    tail = f" ({', '.join(counts)})" if counts else ""
+    console.print(f"\nexit code {code}: {EXITS.get(code, 'unknown')}{tail}; {took}.", markup=False)
+
+
+def verdict_table(claims: Iterable[Record]) -> RenderableType:
+    """Claims counted by paper and verdict.  Verdicts that nobody has are left out."""
+    from rich import box
+    from rich.table import Table
+
+    groups = by_paper(claims)
+    everything = [claim for group in groups.values() for claim in group]
+    present = {str(claim["verdict"]) for claim in everything}
+    columns = [seen for seen in LOOKS if seen.name in present]
+    columns += [look(name) for name in sorted(present - {seen.name for seen in LOOKS})]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=len(groups) > 1)
+    table.add_column("paper", "all", style="bold", no_wrap=True)
+    for seen in columns:
+        total = sum(claim["verdict"] == seen.name for claim in everything)
+        table.add_column(seen.name, str(total), justify="right", style=seen.style, min_width=4)
+    encoded = sum(map(is_encoded, everything))
+    table.add_column("encoded", f"{encoded}/{len(everything)}", justify="right", no_wrap=True)
+    for paper, group in groups.items():
+        counts = [sum(claim["verdict"] == seen.name for claim in group) for seen in columns]
+        cells = [str(count) if count else "" for count in counts]
+        table.add_row(paper, *cells, f"{sum(map(is_encoded, group))}/{len(group)}")
+    return table
+
+
+def _mutants(summary: Mapping[str, Any]) -> str:
+    parts = []
+    for witness, score in (summary.get("mutants") or {}).items():
+        if score and score.get("total"):
+            waived = f", {score['waived']} waived" if score.get("waived") else ""
+            parts.append(f"{witness} {score.get('killed', 0)}/{score['total']}{waived}")
+    return f"mutants killed: {'; '.join(parts)}" if parts else "no mutants were judged"
+
+
+def _explain(console: Console, title: str, claims: Sequence[Record], brief: bool) -> None:
+    from rich.rule import Rule
+    from rich.text import Text
+
+    if not claims:
+        return
+    console.print()
+    console.print(Rule(f"{title}: {len(claims)}", align="left", style="dim"))
+    for claim in claims:
+        seen = look(str(claim["verdict"]))
+        console.print()
+        console.print(Text.assemble((str(claim["id"]), "bold"), "  ", (seen.name, seen.style)))
+        console.print(Text(verdict_line(claim), style="dim"))
+        console.print(sections_table(_sections(claim, brief)))
+
+
+def _sections(claim: Record, brief: bool) -> list[Section]:
+    found = [section for section in findings(claim) if section[0] != "verdict"]
+    return [section for section in found if section[0] in _BRIEF] if brief else found
