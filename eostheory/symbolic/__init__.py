@@ -1,0 +1,6 @@
+"""Derive and prove: exact normal forms, relations, and decisions about statements."""
+
+from eostheory.symbolic.decision import Decision
+from eostheory.symbolic.model import Model
+
+__all__ = ["Decision", "Model"]

@@ -1,0 +1,49 @@
+"""Deciding equations: the difference is zero in normal form, or an exact witness refutes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eostheory.formula import Equation, Expr
+from eostheory.symbolic.decision import Decision
+from eostheory.symbolic.scalars import Poly
+
+if TYPE_CHECKING:
+    from eostheory.symbolic.model import Model
+
+
+def decide_equation(model: Model, statement: Equation) -> Decision:
+    """``holds`` for every size when the normal forms agree; ``fails`` only with a witness."""
+    kernel = model.kernel
+    outer, kernel.field.tags = kernel.field.tags, set()
+    try:
+        left = kernel.lower(statement.lhs)
+        right = kernel.lower(statement.rhs)
+        difference = kernel.minus(left, right)
+        zero = kernel.is_zero(difference)
+        used = frozenset(kernel.field.tags - {""})
+    finally:
+        kernel.field.tags = outer
+    derived = derived_side(model, statement.lhs, statement.rhs)
+    if zero:
+        terms = sum(len(c.terms) for _, c in kernel.parts(left))
+        certificate = {"kind": "normal form", "terms": terms}
+        return Decision("holds", "proved", "normal form", certificate, None, derived, used)
+    from eostheory.symbolic.witnesses import refute
+
+    witness, tried = refute(model, statement)
+    tried = ("normal form: the sides differ", *tried)
+    if witness is not None:
+        return Decision("fails", "proved", witness["how"], {}, witness, derived, used, tried)
+    return Decision("undecided", "proved", "", {}, None, derived, used, tried)
+
+
+def derived_side(model: Model, lhs: Expr, rhs: Expr) -> Expr | None:
+    """The derivation's own value of the left-hand side, when it has one."""
+    symbols, _ = model.free(lhs)
+    if any(s == lhs for s in symbols):
+        return None
+    value = model.kernel.lower(lhs)
+    if isinstance(value, Poly):
+        value = model.kernel.powers.canonical(value)
+    return model.lift.formula(value, lhs.shape)

@@ -1,0 +1,253 @@
+"""A derivation: definitions, hypotheses as relations, and decisions about statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from eostheory.formula import (
+    Equation,
+    Expr,
+    FormSymbol,
+    Inequality,
+    OrderBound,
+    Predicate,
+    ShapeError,
+    Statement,
+    Symbol,
+    forms_of,
+    symbols_of,
+    vector,
+)
+from eostheory.formula.core import Dim
+from eostheory.symbolic import relations
+from eostheory.symbolic.decision import Decision
+from eostheory.symbolic.derivatives import directional, riesz, strip
+from eostheory.symbolic.equations import decide_equation
+from eostheory.symbolic.lift import Lift
+from eostheory.symbolic.lower import Kernel
+from eostheory.symbolic.scalars import Poly, Undefined
+
+if TYPE_CHECKING:
+    import sympy
+
+Table = Mapping[Any, Any]
+
+
+class Model:
+    """The derivation's interpretation of the symbols of a statement.
+
+    Args:
+        withheld: names of hypotheses to leave out; everything tagged by them is ignored.
+    """
+
+    def __init__(self, withheld: frozenset[str] = frozenset()) -> None:
+        self.withheld = frozenset(withheld)
+        self.kernel = Kernel()
+        self.lift = Lift(self.kernel.field, self.kernel.words)
+        self.patterns: set[Symbol] = set()
+        self.relations: list[tuple[Expr, Expr, str]] = []
+        self.assumptions: list[tuple[Inequality, str]] = []
+        self.bounds: list[tuple[Expr, str]] = []
+        self.landaus: set[Symbol] = set()
+        self.predicates: dict[str, Callable[..., Decision]] = {}
+        self.steps: list[tuple[str, str]] = []
+        self.rests_on: list[str] = []
+        self.examples: list[Callable[[], Table]] = []
+        self._fresh = count()
+
+    # ------------------------------------------------------------------ the derivation
+    def define(self, symbol: Symbol, value: Expr | sympy.Expr) -> Expr:
+        """``symbol := value``, in other symbols; returns the symbol.
+
+        Raises:
+            ValueError: for a second definition or a circular one.
+            ShapeError: when the shapes differ.
+        """
+        expr = value if isinstance(value, Expr) else self.from_sympy(value)
+        if symbol in self.kernel.definitions:
+            raise ValueError(f"{symbol.name} is defined already, as "
+                             f"{self.kernel.definitions[symbol]}")  # fmt: skip
+        if symbol.shape != expr.shape:
+            raise ShapeError(f"{symbol.name} has shape {symbol.shape}, its value {expr.shape}")
+        self._refuse_cycle(symbol, expr)
+        self.kernel.definitions[symbol] = expr
+        self.kernel.forget()
+        return symbol
+
+    def _refuse_cycle(self, symbol: Symbol, expr: Expr) -> None:
+        seen: set[Symbol] = set()
+        todo = list(symbols_of(expr))
+        while todo:
+            current = todo.pop()
+            if current == symbol:
+                raise ValueError(f"the definition of {symbol.name} refers to itself")
+            if current not in seen:
+                seen.add(current)
+                if current in self.kernel.definitions:
+                    todo.extend(symbols_of(self.kernel.definitions[current]))
+
+    def from_sympy(self, value: sympy.Expr) -> Expr:
+        """A sympy scalar as a formula; symbols are matched by name with those known."""
+        from eostheory.symbolic.convert import from_sympy
+
+        known = {s.name: s for s in self.kernel._traits if s.shape == ()}
+        for symbol, expr in self.kernel.definitions.items():
+            known |= {s.name: s for s in (symbol, *symbols_of(expr)) if s.shape == ()}
+        return from_sympy(value, known)
+
+    def relation(self, lhs: Expr, rhs: Expr | int, by: str) -> None:
+        """The hypothesis ``by`` as a rewriting rule ``lhs -> rhs``.
+
+        ``lhs`` must come down to one word (``H @ v``, ``P @ P``), one form of vectors
+        (``T(v, v)``, with pattern vectors ``T(phi, x)``) or one product of scalars
+        (``dot(g, w)``, ``norm2(v)``).
+        """
+        if by not in self.withheld:
+            relations.add(self, lhs, rhs, by)
+
+    def fully_symmetric(self, form: FormSymbol, by: str = "") -> None:
+        """``form`` is a derivative tensor: <T(a, b), c> is symmetric in a, b and c too."""
+        if by not in self.withheld or not by:
+            self.kernel.words.symmetric_forms[form] = by
+            self.kernel.forget()
+
+    def any_vector(self, dim: Dim) -> Symbol:
+        """A pattern that stands for every vector of size ``dim`` in a relation on forms."""
+        pattern = vector(f"any_{next(self._fresh)}", dim, latex="x")
+        self.patterns.add(pattern)
+        return pattern
+
+    def assume(self, condition: Inequality, by: str = "") -> None:
+        """Restrict the domain of the generators."""
+        if by and by in self.withheld:
+            return
+        self.assumptions.append((condition, by))
+        self.kernel.forget()
+        relations.learn(self, condition, by)
+
+    def example(self, table: Table | Callable[[], Table]) -> None:
+        """An exact instance of the derivation, to refute false statements with.
+
+        Its values are ints, Fractions, sympy numbers, or nested tuples of them; forms are given
+        as a callable of exact vectors.  It must satisfy every relation and assumption.
+        """
+        self.examples.append(table if callable(table) else lambda: table)
+
+    def bound(self, monomial: Expr, by: str = "") -> None:
+        """``monomial = O(1)``, for order bookkeeping."""
+        if not by or by not in self.withheld:
+            self.bounds.append((monomial, by))
+
+    def landau(self, name: str, shape: tuple[Dim, ...] = ()) -> Symbol:
+        """A bounded unknown: a remainder O(X) is written ``landau * X``."""
+        symbol = Symbol(name, shape, rf"O_{{\mathrm{{{name}}}}}")
+        if symbol in self.landaus:
+            raise ValueError(f"the remainder {name} exists already")
+        self.landaus.add(symbol)
+        return symbol
+
+    def predicate(self, name: str, decide: Callable[..., Decision]) -> None:
+        """The decision procedure of ``Predicate(name, ...)``; it receives the arguments."""
+        self.predicates[name] = decide
+
+    def step(self, text: str, latex: str = "") -> None:
+        """A line of narrative."""
+        self.steps.append((text, latex))
+
+    def uses(self, claim_id: str) -> None:
+        """The derivation rests on another claim."""
+        self.rests_on.append(claim_id)
+
+    # --------------------------------------------------------------------- calculation
+    def normal(self, expr: Expr) -> Expr:
+        """The normal form in the generators, as a formula."""
+        value = self.kernel.lower(expr)
+        if isinstance(value, Poly):
+            value = self.kernel.powers.canonical(value)
+        return self.lift.formula(value, expr.shape)
+
+    def differentiate(self, expr: Expr, wrt: Symbol, direction: Expr) -> Expr:
+        """``d/ds expr(wrt + s * direction)`` at ``s = 0``; ``wrt`` is a free symbol."""
+        return directional(self.kernel, expr, wrt, direction)
+
+    def gradient(self, expr: Expr, wrt: Symbol) -> Expr:
+        """The gradient of a scalar with respect to a scalar, vector or matrix symbol."""
+        if expr.shape != ():
+            raise ShapeError(f"gradient of {expr} of shape {expr.shape}: a scalar was expected")
+        if wrt.shape == ():
+            return self.differentiate(expr, wrt, relations.number(1))
+        along = Symbol(f"along_{next(self._fresh)}", wrt.shape, traits=wrt.traits)
+        letter = next(iter(self.kernel.words.of_symbol(along).terms))[0]
+        linear = self.kernel.scalar(directional(self.kernel, expr, wrt, along))
+        return self.lift.formula(riesz(self.kernel, linear, letter), wrt.shape)
+
+    def hessian(self, expr: Expr, wrt: Symbol) -> Expr:
+        """The Hessian of a scalar with respect to a vector symbol."""
+        if expr.shape != () or len(wrt.shape) != 1:
+            raise ShapeError("the Hessian is of a scalar with respect to a vector")
+        first = Symbol(f"along_{next(self._fresh)}", wrt.shape)
+        letter = next(iter(self.kernel.words.of_symbol(first).terms))[0]
+        slope = directional(self.kernel, expr, wrt, first)
+        second = Symbol(f"along_{next(self._fresh)}", wrt.shape)
+        other = next(iter(self.kernel.words.of_symbol(second).terms))[0]
+        twice = self.kernel.scalar(directional(self.kernel, slope, wrt, second))
+        linear = riesz(self.kernel, twice, letter)
+        return self.lift.formula(strip(self.kernel, linear, other), (*wrt.shape, *wrt.shape))
+
+    # ------------------------------------------------------------------------ decisions
+    def decide(self, statement: Statement) -> Decision:
+        """Judge a statement; never raises for a statement that merely makes no sense."""
+        try:
+            match statement:
+                case Equation():
+                    return decide_equation(self, statement)
+                case Inequality():
+                    from eostheory.symbolic.inequalities import decide_inequality
+
+                    return decide_inequality(self, statement)
+                case OrderBound():
+                    from eostheory.symbolic.orders import decide_order
+
+                    return decide_order(self, statement)
+                case Predicate():
+                    return self._decide_predicate(statement)
+        except Undefined as error:
+            return Decision("undecided", method="normal form", tried=(f"undefined: {error}",))
+        except RecursionError:
+            return Decision("undecided", method="normal form", tried=("the relations loop",))
+        raise TypeError(f"no statement: {statement!r}")
+
+    def _decide_predicate(self, statement: Predicate) -> Decision:
+        procedure = self.predicates.get(statement.name)
+        if procedure is None:
+            return Decision("undecided", tried=(f"no procedure for {statement.name!r}",))
+        return procedure(*statement.args)
+
+    def satisfiable(self) -> bool | None:
+        """Whether the assumptions can be met; None when unknown."""
+        from eostheory.symbolic.inequalities import satisfiable
+
+        return satisfiable(self)
+
+    def free(self, *exprs: Expr) -> tuple[set[Symbol], set[FormSymbol]]:
+        """The generators that formulas come down to."""
+        symbols: set[Symbol] = set()
+        forms: set[FormSymbol] = set()
+        todo = list(exprs)
+        seen: set[Symbol] = set()
+        while todo:
+            expr = todo.pop()
+            forms |= forms_of(expr)
+            for symbol in symbols_of(expr):
+                definition = self.kernel.definitions.get(symbol)
+                if definition is None:
+                    symbols.add(symbol)
+                elif symbol not in seen:
+                    seen.add(symbol)
+                    todo.append(definition)
+        return symbols, forms
+
+
+__all__ = ["Model", "Undefined"]
