@@ -13,6 +13,7 @@ from eostheory.suite.library import Library, Paper, bundled_proofs, load_library
 from eostheory.suite.outcome import EXIT_MEANINGS, LEVELS, Exit
 from eostheory.suite.run import Request, run
 from eostheory.suite.selection import ExpressionError, Selection, select, split_targets
+from eostheory.suite.survey import Known, survey
 
 __all__ = [
     "EXIT_MEANINGS",
@@ -22,6 +23,7 @@ __all__ = [
     "Event",
     "Exit",
     "ExpressionError",
+    "Known",
     "Library",
     "Listener",
     "LoadError",
@@ -37,4 +39,5 @@ __all__ = [
     "run",
     "select",
     "split_targets",
+    "survey",
 ]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from importlib import metadata
@@ -53,7 +54,7 @@ def layers_digest() -> str:
     return total.hexdigest()
 
 
-def result_key(entry: CatalogueEntry, script_digest: str, settings: dict[str, object]) -> str:
+def result_key(entry: CatalogueEntry, script_digest: str, settings: Mapping[str, object]) -> str:
     """The cache key of a verdict: equal keys mean that judging again would repeat itself."""
     listed = {k: v for k, v in asdict(entry).items() if k != "line"}
     return _hash(
@@ -62,7 +63,7 @@ def result_key(entry: CatalogueEntry, script_digest: str, settings: dict[str, ob
             "script": script_digest,
             "layers": layers_digest(),
             "versions": versions(),
-            "settings": settings,
+            "settings": dict(settings),
         }
     )
 

@@ -18,19 +18,19 @@ from eostheory.suite.cache import Cache, default_folder
 from eostheory.suite.crew import Crew, Outcome, Task
 from eostheory.suite.errors import NothingSelected
 from eostheory.suite.events import ClaimFinished, ClaimStarted, Listener, RunFinished, RunStarted
-from eostheory.suite.fingerprint import environment, result_key
-from eostheory.suite.index import Encoding, Index, build_index
+from eostheory.suite.fingerprint import environment
+from eostheory.suite.index import Index, build_index
 from eostheory.suite.library import Library, load_library
 from eostheory.suite.outcome import complete, summarise
 from eostheory.suite.plan import topological
 from eostheory.suite.records import (
-    NotARecord,
     Record,
     blank_record,
     checked_record,
     error_record,
     unfinished_record,
 )
+from eostheory.suite.results import Results
 from eostheory.suite.selection import Selection, select
 
 SCHEMA = "eostheory-report/1"
@@ -44,6 +44,7 @@ class Request:
         paths: folders of proofs; none means the bundled ones.
         jobs: worker processes; 0 means one per core.
         cache: where results are kept; ``None`` keeps and trusts none.
+        reuse: take verdicts from the cache; without it they are found anew, and kept.
         level: verdict that every selected claim must reach.
         strict: an unexpected improvement fails, too.
     """
@@ -57,6 +58,7 @@ class Request:
     level: Verdict | None = None
     strict: bool = False
     cache: Path | None = field(default_factory=default_folder)
+    reuse: bool = True
 
     @property
     def settings(self) -> dict[str, object]:
@@ -82,7 +84,7 @@ def run(
         NothingSelected: no claim meets the selection.
         ExpressionError: a ``-k`` that cannot be read.
     """
-    jobs = request.jobs or os.cpu_count() or 1
+    jobs = request.jobs or usable_cores()
     crew = Crew(jobs, make_executor)
     try:
         return _Run(request, load_library(request.paths), crew, jobs, listeners).go()
@@ -91,6 +93,13 @@ def run(
         raise
     finally:
         crew.close()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Run:
@@ -107,6 +116,7 @@ class _Run:
         self.entries = library.entries
         self.cache = Cache(request.cache)
         self.index = Index()
+        self.results = Results(self.cache, self.entries, self.index, request.settings)
         self.records: dict[str, Record] = {}
         self.total = 0
         self.interrupted = False
@@ -115,6 +125,7 @@ class _Run:
     def go(self) -> dict[str, Any]:
         chosen = select(self.entries, self.request.selection)
         self.index = build_index(self.library, self.crew, self.cache)
+        self.results = Results(self.cache, self.entries, self.index, self.request.settings)
         plan = [i for i in topological(self.entries, chosen) if self._to_judge(i)]
         self.total = len(plan)
         self._emit(
@@ -128,7 +139,7 @@ class _Run:
             )
         )
         try:
-            left = [i for i in plan if not self._from_cache(i)]
+            left = [i for i in plan if not self._is_known(i)]
             self.crew.run(map(self._task, left), self._started, self._finished)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -161,28 +172,15 @@ class _Run:
         budget = encoding.budget
         return Task(name, encoding.group, worker.judge_one, arguments, budget, patience)
 
-    def _from_cache(self, name: str) -> bool:
+    def _is_known(self, name: str) -> bool:
         encoding = self.index.claims[name]
         if encoding.error:
             self._done(error_record(self.entries[name], encoding.script, encoding.error))
             return True
-        record = self._cached(name, encoding)
-        if record is None:
-            return False
-        self._done({**record, "cached": True})
-        return True
-
-    def _cached(self, name: str, encoding: Encoding) -> Record | None:
-        found = self.cache.get(self._key(name, encoding))
-        if found is None:
-            return None
-        try:
-            return checked_record(self.entries[name], encoding.script, found)
-        except NotARecord:
-            return None
-
-    def _key(self, name: str, encoding: Encoding) -> str:
-        return result_key(self.entries[name], encoding.digest, self.request.settings)
+        record = self.results.get(name) if self.request.reuse else None
+        if record is not None:
+            self._done(record)
+        return record is not None
 
     def _started(self, task: Task) -> None:
         self._emit(ClaimStarted(task.name))
@@ -194,8 +192,7 @@ class _Run:
             self._done(error_record(entry, encoding.script, outcome.failure, outcome.seconds))
             return
         record = checked_record(entry, encoding.script, outcome.value)
-        if record["verdict"] != Verdict.ERROR:
-            self.cache.put(self._key(name, encoding), record)
+        self.results.put(record)
         self._done(record)
 
     def _done(self, record: Record) -> None:
@@ -215,7 +212,7 @@ class _Run:
             encoding = self.index.claims.get(name)
             if encoding is None:
                 found[name] = Verdict.OPEN.value
-            elif (record := self._cached(name, encoding)) is not None:
+            elif (record := self.results.get(name)) is not None:
                 found[name] = str(record["verdict"])
         return found
 

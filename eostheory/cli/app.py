@@ -1,0 +1,163 @@
+"""The commands of ``eostheory``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eostheory.cli import options as o
+
+app = typer.Typer(
+    name="eostheory",
+    help="Executable theory of the edge of stability: every claim of the papers, judged by a "
+    "derivation and a simulation that do not see each other.",
+    epilog=o.EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code.  An exception of ours is 4, never 1."""
+    try:
+        app(arguments, prog_name="eostheory")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except BaseException:
+        traceback.print_exc()
+        print("eostheory: internal error; please report the lines above", file=sys.stderr)
+        return 4
+    return 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import eostheory
+
+        typer.echo(f"eostheory {eostheory.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+@app.command(epilog=o.EXIT_CODES)
+def verify(
+    targets: o.Targets = None,
+    papers: o.Papers = None,
+    kinds: o.Kinds = None,
+    verdicts: o.Verdicts = None,
+    expression: o.Expression = "",
+    profile: o.ProfileOption = o.Profile.DEFAULT,
+    seed: o.Seed = 0,
+    jobs: o.Jobs = 0,
+    mutate: o.Mutate = True,
+    no_cache: o.NoCache = False,
+    level: Annotated[
+        o.Level | None,
+        typer.Option(
+            "--level", help="Verdict that every selected claim must reach.", show_default=False
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on unexpected improvements, too.")
+    ] = False,
+    json_file: Annotated[
+        str, typer.Option("--json", metavar="FILE", help="Write the report as JSON ('-': stdout).")
+    ] = "",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the report as JUnit XML.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="DIR", help="Write the HTML companion.")
+    ] = None,
+) -> None:
+    """Judge claims, and compare the verdicts with what is expected."""
+    from eostheory.cli.commands import Reports, make_request, verify_claims
+
+    request = make_request(
+        targets, papers, kinds, verdicts, expression, profile, seed, jobs, mutate, no_cache
+    )
+    verify_claims(request, level, strict, Reports(json_file, junit, html))
+
+
+@app.command("list", epilog=o.EXIT_CODES)
+def list_claims(
+    targets: o.Targets = None,
+    papers: o.Papers = None,
+    kinds: o.Kinds = None,
+    verdicts: o.Verdicts = None,
+    expression: o.Expression = "",
+    profile: o.ProfileOption = o.Profile.DEFAULT,
+    seed: o.Seed = 0,
+    mutate: o.Mutate = True,
+) -> None:
+    """List claims with what earlier runs (of this profile and seed) found."""
+    from eostheory.cli.commands import make_request
+    from eostheory.cli.listing import print_list
+
+    print_list(
+        make_request(targets, papers, kinds, verdicts, expression, profile, seed, 0, mutate, False)
+    )
+
+
+@app.command(epilog=o.EXIT_CODES)
+def show(
+    claim: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    folder: o.Folder = None,
+    profile: o.ProfileOption = o.Profile.DEFAULT,
+    seed: o.Seed = 0,
+    mutate: o.Mutate = True,
+    no_cache: o.NoCache = False,
+) -> None:
+    """Show one claim: statement, place, witnesses, evidence, mutants, what it rests on.
+
+    Judges it first if no earlier run has.
+    """
+    from eostheory.cli.commands import one_claim, show_claim
+
+    show_claim(one_claim(claim, folder, profile.value, seed, mutate, no_cache))
+
+
+@app.command(epilog=o.EXIT_CODES)
+def replay(
+    case: Annotated[
+        str,
+        typer.Argument(metavar="CASE", help="ID@PROFILE:SEED, as reports print it, or an id."),
+    ],
+    folder: o.Folder = None,
+) -> None:
+    """Judge a reported case again, from nothing, and show it."""
+    from eostheory.cli.commands import replay_case
+
+    replay_case(case, folder)
+
+
+@app.command(epilog=o.EXIT_CODES)
+def template(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)],
+    paper: Annotated[
+        str,
+        typer.Option(
+            "--paper", metavar="NAME", help="Prefix of the ids; the folder's name otherwise."
+        ),
+    ] = "",
+) -> None:
+    """Write a folder of proofs for a new paper, which 'eostheory verify DIR' runs as it is."""
+    from eostheory.cli.template import write_template
+
+    write_template(folder, paper)

@@ -1,0 +1,152 @@
+"""Options that several commands share.  Nothing heavy is imported here: ``--help`` is fast."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Copies of eostheory.suite.EXIT_MEANINGS, eostheory.claims.Verdict and so on would need imports that
+# --help cannot afford; a test compares them.
+
+
+class Profile(StrEnum):
+    """How thoroughly to judge."""
+
+    QUICK = "quick"
+    DEFAULT = "default"
+    THOROUGH = "thorough"
+
+
+class Level(StrEnum):
+    """Verdicts that can be demanded."""
+
+    SUPPORTED = "supported"
+    CERTIFIED = "certified"
+    PROVED = "proved"
+
+
+class VerdictName(StrEnum):
+    """Every verdict."""
+
+    PROVED = "proved"
+    CERTIFIED = "certified"
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+    CONFLICT = "conflict"
+    UNDECIDED = "undecided"
+    VACUOUS = "vacuous"
+    ASSUMED = "assumed"
+    OPEN = "open"
+    ERROR = "error"
+
+
+class KindName(StrEnum):
+    """Every kind of statement."""
+
+    ASSUMPTION = "assumption"
+    CONJECTURE = "conjecture"
+    COROLLARY = "corollary"
+    DEFINITION = "definition"
+    EQUATION = "equation"
+    FIGURE = "figure"
+    FORMULA = "formula"
+    LEMMA = "lemma"
+    PROOF_STEP = "proof-step"
+    PROPOSITION = "proposition"
+    REMARK = "remark"
+    THEOREM = "theorem"
+
+
+EXIT_CODES = """Exit codes:
+
+0  all as expected
+
+1  a verdict differs from its expectation, witnesses conflict, or a mutant survives without a waiver
+
+2  usage, unknown id, or a broken list
+
+3  below the demanded level
+
+4  a proof script failed, or an internal error
+
+5  nothing selected
+
+130  interrupted
+"""
+
+_SELECT = "Which claims"
+_JUDGE = "How to judge"
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[IDS|GLOBS|PATHS]...",
+        help="Ids (lyu22/thm-B.7), papers (lyu22), globs ('lyu22/thm-*') or folders of proofs; "
+        "all bundled claims if none are given.",
+        show_default=False,
+    ),
+]
+Papers = Annotated[
+    list[str] | None,
+    typer.Option("--paper", metavar="NAME", help="Only this paper.", rich_help_panel=_SELECT),
+]
+Kinds = Annotated[
+    list[KindName] | None,
+    typer.Option("--kind", help="Only this kind of statement.", rich_help_panel=_SELECT),
+]
+Verdicts = Annotated[
+    list[VerdictName] | None,
+    typer.Option("--verdict", help="Only claims with this verdict.", rich_help_panel=_SELECT),
+]
+Expression = Annotated[
+    str,
+    typer.Option(
+        "-k",
+        metavar="EXPR",
+        help="Words that id, kind, place or summary contain: 'drift and not step'.",
+        rich_help_panel=_SELECT,
+        show_default=False,
+    ),
+]
+ProfileOption = Annotated[
+    Profile,
+    typer.Option("--profile", help="How many instances and mutants.", rich_help_panel=_JUDGE),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, help="Root seed of the drawn instances.", rich_help_panel=_JUDGE),
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "-j",
+        "--jobs",
+        min=0,
+        help="Worker processes; 0: one per core.",
+        rich_help_panel=_JUDGE,
+        show_default=False,
+    ),
+]
+Mutate = Annotated[
+    bool,
+    typer.Option(
+        "--mutate/--no-mutate",
+        help="Mutate the statements, to test the verdicts.",
+        rich_help_panel=_JUDGE,
+    ),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="Neither use nor keep results ($EOSTHEORY_CACHE_DIR says where they are).",
+        rich_help_panel=_JUDGE,
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--in", metavar="PATH", help="Folder of proofs; the bundled ones otherwise."),
+]
