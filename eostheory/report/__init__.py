@@ -2,6 +2,7 @@
 
 from eostheory.report.errata import errata_markdown
 from eostheory.report.explain import explain
+from eostheory.report.html import write_html
 from eostheory.report.json_report import schema, write_json
 from eostheory.report.junit import write_junit
 from eostheory.report.show import render_show
@@ -13,6 +14,7 @@ __all__ = [
     "explain",
     "render_show",
     "schema",
+    "write_html",
     "write_json",
     "write_junit",
 ]

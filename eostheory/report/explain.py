@@ -114,19 +114,24 @@ def leg_lines(record: Record) -> list[str]:
 
 
 def witness_lines(witness: Mapping[str, Any] | None) -> list[str]:
-    """A witness, most telling members first: how found, values, both sides, then the rest."""
+    """A witness as lines of text."""
+    return [f"{name}{sign}{value}" for name, sign, value in witness_facts(witness)]
+
+
+def witness_facts(witness: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """(name, sign, value) of a witness: how it was found, the values, both sides, then the rest."""
     if not witness:
         return []
     keys = [k for k in _WITNESS_FIRST if k in witness]
     keys += [k for k in witness if k not in keys]
-    lines = []
+    found: list[tuple[str, str, str]] = []
     for key in keys:
         value = witness[key]
         if isinstance(value, Mapping):
-            lines += [f"{name} = {short(item)}" for name, item in value.items()]
+            found += [(str(name), " = ", short(item)) for name, item in value.items()]
         elif value not in (None, "", [], ()):
-            lines.append(f"{key}: {short(value)}")
-    return lines
+            found.append((key, ": ", short(value)))
+    return found
 
 
 def corrected_lines(record: Record) -> list[str]:
