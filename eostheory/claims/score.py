@@ -105,7 +105,7 @@ def score_simulation(
         assert weaker is not None
         killed = any(compare(p, weaker).outcome != "same" for p in parts.values())
         key = f"without {hypothesis}"
-        score.add(key, "", killed, _reason(claim, "simulation", "", key))
+        score.add(key, "", killed, waiver(claim, "simulation", "", key))
     score.stale = _stale(claim, score, "simulation")
     return score
 
@@ -139,10 +139,10 @@ def _count(
     score: Score, claim: Claim, witness: str, part: str, mutant: Mutant, killed: bool
 ) -> None:
     key = f"{part}:{mutant.name}" if part else mutant.name
-    score.add(key, str(mutant.statement), killed, _reason(claim, witness, part, mutant.name))
+    score.add(key, str(mutant.statement), killed, waiver(claim, witness, part, mutant.name))
 
 
-def _reason(claim: Claim, witness: str, part: str, name: str) -> str | None:
+def waiver(claim: Claim, witness: str, part: str, name: str) -> str | None:
     """The written waiver for a survivor: by exact name, or by ``kind`` after a star."""
     full = f"{part}:{name}" if part else name
     for key, reason in claim.waive.items():

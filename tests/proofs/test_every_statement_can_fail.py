@@ -1,0 +1,50 @@
+"""Changing one coefficient of any encoded statement turns its verdict."""
+
+import functools
+
+import pytest
+
+from eostheory.claims import Settings, Verdict, mutants
+from eostheory.claims.judge import Witnesses, compare_parts
+from eostheory.claims.score import waiver
+from eostheory.suite import load_library
+from eostheory.suite.scripts import claims_of_script
+
+QUICK = Settings(profile="quick")
+COEFFICIENT = ("x2", "x1/2", "x1.001", "sign", "plus-minus one")
+
+
+@functools.cache
+def library():
+    return load_library()
+
+
+def encoded():
+    for paper in library().papers:
+        for script in paper.scripts:
+            for claim in claims_of_script(paper.folder, script):
+                yield pytest.param(paper.name, claim, id=claim.id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("paper", "claim"), encoded())
+def test_a_changed_coefficient_turns_the_verdict(paper, claim):
+    definition = library().entries[claim.id].check == "definition"
+    witnesses = Witnesses(claim, QUICK)
+    withheld = frozenset(claim.corrected_hypotheses)
+    parts = claim.parts
+    before = compare_parts(witnesses, parts, withheld, definition).verdict
+    if before is Verdict.REFUTED:
+        withheld, parts = frozenset(), claim.corrected_parts
+        assert parts is not None, f"{claim.id} is refuted without a correction"
+        before = compare_parts(witnesses, parts, withheld, definition).verdict
+    assert before in (Verdict.PROVED, Verdict.CERTIFIED, Verdict.SUPPORTED, Verdict.ASSUMED)
+    for name, part in parts.items():
+        changed = [m for m in mutants(part) if m.kind in COEFFICIENT]
+        changed = [m for m in changed if not waiver(claim, "derivation", name, m.name)]
+        assert changed, f"{claim.id} {name}: the statement has no coefficient to change"
+        turned = (
+            compare_parts(witnesses, {**parts, name: m.statement}, withheld, definition).verdict
+            for m in changed
+        )
+        assert any(verdict != before for verdict in turned)
