@@ -24,7 +24,6 @@ from eostheory.formula.statements import (
     Inequality,
     OrderBound,
     Predicate,
-    Relation,
     Statement,
 )
 
@@ -120,8 +119,7 @@ def _pointwise(statement: Any, needed: Needed, record: Record, first: bool) -> C
                 else:
                     lhs = evaluate_batch(statement.lhs, batch)
                     rhs = evaluate_batch(statement.rhs, batch)
-                    relation = getattr(statement, "relation", "=")
-                    _relation(relation, lhs, rhs, instance, seen, tally)
+                    _relation(getattr(statement, "relation", "="), lhs, rhs, instance, seen, tally)
             except EvaluationError as problem:
                 # A statement without a real value where its hypotheses hold is violated there.
                 tally.count += len(seen)
@@ -142,7 +140,7 @@ def _pointwise(statement: Any, needed: Needed, record: Record, first: bool) -> C
 
 
 def _relation(
-    relation: Relation | Literal["="],
+    relation: str,
     lhs: Val,
     rhs: Val,
     instance: Instance,

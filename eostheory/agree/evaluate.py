@@ -91,7 +91,8 @@ def sizes_of(table: Table) -> dict[str, int]:
             known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
             if known != size:
                 raise EvaluationError(
-                    f"{name} of shape {dims} was given a value of shape {shape}, but {dim} = {known}"
+                    f"{name} of shape {dims} was given a value of shape {shape}, "
+                    f"but {dim} = {known}"
                 )
 
     for key, value in table.items():
@@ -275,7 +276,14 @@ def _power(base: Val, exponent: Val, whole: Fraction | None) -> tuple[Array, Arr
 def _whole_power(x: Array, e: Array, n: int) -> tuple[Array, Array]:
     if n == 0:
         return np.ones_like(x), np.zeros_like(x)
-    value = {1: lambda: x, 2: lambda: x * x, -1: lambda: 1 / x}.get(n, lambda: x ** float(n))()
+    if n == 1:
+        value = x
+    elif n == 2:
+        value = x * x
+    elif n == -1:
+        value = 1 / x
+    else:
+        value = x ** float(n)
     size = np.abs(x)
     if n > 0:
         spread = n * e * (size + e) ** (n - 1)
@@ -354,7 +362,7 @@ def _apply_one(bound: FormValue, parts: list[Val]) -> Val:
     outcome = exact(bound(*(p.value for p in parts)))
     error = np.broadcast_to(as_array(outcome.error), outcome.shape).copy()
     rng = np.random.default_rng(0)
-    for k, part in enumerate(parts):
+    for axis, part in enumerate(parts):
         length = float(np.linalg.norm(part.error))
         if length == 0.0:
             continue
@@ -363,8 +371,8 @@ def _apply_one(bound: FormValue, parts: list[Val]) -> Val:
         # (reached when the map has rank one).
         probes = []
         for _ in range(4):
-            args = [p.value for p in parts]
-            args[k] = rng.standard_normal(size)
+            args: list[Any] = [p.value for p in parts]
+            args[axis] = rng.standard_normal(size)
             probes.append(float(np.linalg.norm(as_array(exact(bound(*args)).value))))
         error += 16 * max(probes) * length
     return Val(as_array(outcome.value), error)

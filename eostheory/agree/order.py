@@ -61,49 +61,49 @@ class Limit:
             if not (point[1] > CLEAR * point[2] and point[3] > 0):
                 break
             usable.append(point)
-        claimed = _claimed(usable if len(usable) > 2 else points)
-        common = {
-            "instance": instance,
-            "series": series,
-            "draws": draws,
-            "claimed": claimed,
-            "scales": [p[0] for p in usable],
-            "errors": [p[1] for p in usable],
-            "ratios": [p[1] / p[3] for p in usable],
-        }
+        ratios = [p[1] / p[3] for p in usable]
+
+        def limit(
+            kind: Kind, slopes: list[float], interval: tuple[float, float] | None, claimed: float
+        ) -> Limit:
+            scales, errors = [p[0] for p in usable], [p[1] for p in usable]
+            return Limit(
+                instance, series, draws, kind, interval, claimed, slopes, ratios, scales, errors
+            )
+
         if not usable:
-            return Limit(kind=_rounding_only(points), exponent=None, **common)
-        slopes = [
-            math.log(a[1] / b[1]) / math.log(a[0] / b[0])
-            for a, b in zip(usable, usable[1:], strict=False)
-        ]
+            return limit(_rounding_only(points), [], None, math.inf)
+        slopes = _slopes(usable, [p[1] for p in usable])
+        orders = _slopes(usable, [p[3] for p in usable])
         if len(slopes) < 3:
-            return Limit(kind="unclear", exponent=None, slopes=slopes, **common)
-        noise = (usable[-1][2] / usable[-1][1] + usable[-2][2] / usable[-2][1]) / math.log(
-            usable[-2][0] / usable[-1][0]
-        )
-        last, step = slopes[-1], slopes[-1] - slopes[-2]
+            return limit("unclear", slopes, None, orders[-1] if orders else math.inf)
+        a, b = usable[-2:]
+        noise = (a[2] / a[1] + b[2] / b[1]) / math.log(a[0] / b[0])
+        # What must not be negative in the limit: the slopes of error / order.  An order that is
+        # a sum of monomials bends with the scale, and the ratio takes that out.
+        excess = [s - o for s, o in zip(slopes, orders, strict=True)]
         # A remainder c s^p + d s^(p+1) has slopes whose distance to p halves per scale, so the
         # limit lies one more step ahead; the interval allows for twice that.
-        ends = (last, last + 2 * step)
-        interval = (min(ends) - noise, max(ends) + noise)
-        settled = abs(step) <= SETTLED and abs(step) <= abs(slopes[-2] - slopes[-3]) + 0.05
+        step = excess[-1] - excess[-2]
+        low, high = sorted((excess[-1], excess[-1] + 2 * step))
+        low, high = low - noise, high + noise
+        settled = abs(step) <= SETTLED and abs(step) <= abs(excess[-2] - excess[-3]) + 0.05
         kind: Kind = "unclear"
-        if settled and interval[0] - claimed > -HALF:
+        if settled and low > -HALF:
             kind = "meets"
-        elif settled and interval[1] - claimed < -HALF:
+        elif settled and high < -HALF:
             kind = "breaks"
-        return Limit(kind=kind, exponent=interval, slopes=slopes, **common)
+        claimed = orders[-1]
+        return limit(kind, slopes, (claimed + low, claimed + high), claimed)
 
 
-def _claimed(points: list[tuple[float, float, float, float]]) -> float:
-    positive = [p for p in points if p[3] > 0]
-    if len(positive) < 2:
-        return math.inf
-    a, b = positive[-2:]
-    if a[0] == b[0]:
-        return math.inf
-    return math.log(a[3] / b[3]) / math.log(a[0] / b[0])
+def _slopes(points: list[tuple[float, float, float, float]], sizes: list[float]) -> list[float]:
+    """Local slopes of log(sizes) against log(scale)."""
+    scales = [p[0] for p in points]
+    return [
+        math.log(sizes[k] / sizes[k + 1]) / math.log(scales[k] / scales[k + 1])
+        for k in range(len(points) - 1)
+    ]
 
 
 def _rounding_only(points: list[tuple[float, float, float, float]]) -> Kind:

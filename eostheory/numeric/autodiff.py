@@ -131,4 +131,5 @@ def top_eigenpair(matrix: Tensor, error: float = 0.0) -> TopEigen:
 
 def sharpness(loss: LossFunction, w: Tensor) -> Tensor:
     """Largest Hessian eigenvalue at ``w``."""
-    return torch.linalg.eigvalsh(hessian(loss, w))[-1]
+    values: Tensor = torch.linalg.eigvalsh(hessian(loss, w))
+    return values[-1]

@@ -18,7 +18,7 @@ LIMIT = 1e12
 class Step(NamedTuple):
     """An iterate before the step, the gradient there and the iterate after it."""
 
-    index: int
+    number: int
     w: Tensor
     grad: Tensor
     after: Tensor
@@ -26,13 +26,13 @@ class Step(NamedTuple):
 
 def gd_step(loss: LossFunction, w: Tensor, eta: float, decay: float = 0.0) -> Tensor:
     """``(1 - eta * decay) w - eta grad L(w)``; ``decay`` is the weight decay."""
-    return _checked(_update(w, gradient(loss, w), eta, decay), 0)
+    return checked(_update(w, gradient(loss, w), eta, decay), 0)
 
 
 def projected_step(loss: LossFunction, theta: Tensor, rate: float | Tensor) -> Tensor:
     """Gradient step of size ``rate``, then back to the unit sphere."""
     moved = theta - rate * gradient(loss, theta)
-    return _checked(moved / torch.sqrt(torch.dot(moved, moved)), 0)
+    return checked(moved / torch.sqrt(torch.dot(moved, moved)), 0)
 
 
 def _update(w: Tensor, grad: Tensor, eta: float, decay: float) -> Tensor:
@@ -41,7 +41,7 @@ def _update(w: Tensor, grad: Tensor, eta: float, decay: float) -> Tensor:
     return (1 - eta * decay) * w - eta * grad
 
 
-def _checked(w: Tensor, step: int) -> Tensor:
+def checked(w: Tensor, step: int) -> Tensor:
     size = float(torch.linalg.vector_norm(w.detach()))
     if size != size:
         raise BecameNaN(step, "the iterate")
@@ -60,10 +60,10 @@ def gd(
         BecameNaN: an iterate or gradient that is not finite.
     """
     w = start.detach().clone()
-    for index in range(steps):
+    for number in range(steps):
         grad = gradient(loss, w)
-        after = _checked(_update(w, grad, eta, decay), index)
-        yield Step(index, w, grad, after)
+        after = checked(_update(w, grad, eta, decay), number)
+        yield Step(number, w, grad, after)
         w = after
 
 
@@ -75,10 +75,10 @@ def projected_gd(
     The scheduler sees the gradients in order, once each, and keeps its own state.
     """
     theta = start.detach() / torch.sqrt(torch.dot(start.detach(), start.detach()))
-    for index in range(steps):
+    for number in range(steps):
         grad = gradient(loss, theta)
         rate = float(scheduler(grad))
         moved = theta - rate * grad
-        after = _checked(moved / torch.sqrt(torch.dot(moved, moved)), index)
-        yield Step(index, theta, grad, after), rate
+        after = checked(moved / torch.sqrt(torch.dot(moved, moved)), number)
+        yield Step(number, theta, grad, after), rate
         theta = after

@@ -30,7 +30,8 @@ class RepeatedTopEigenvalue(NumericEvent):
 
     def __init__(self, top: float, gap: float, error: float) -> None:
         super().__init__(
-            f"top eigenvalue {top:.6g} is not simple: gap {gap:.3g}, error of the matrix {error:.3g}"
+            f"top eigenvalue {top:.6g} is not simple: gap {gap:.3g}, "
+            f"error of the matrix {error:.3g}"
         )
         self.top = top
         self.gap = gap

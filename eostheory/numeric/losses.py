@@ -45,7 +45,8 @@ class Loss:
         """A random direction of length ``size`` in parameter space."""
         draw = Draw(seed, self.device)
         direction = draw.normal(self.dim)
-        return size * direction / torch.sqrt(torch.dot(direction, direction))
+        unit: Tensor = direction / torch.sqrt(torch.dot(direction, direction))
+        return size * unit
 
 
 class Draw:
@@ -68,7 +69,8 @@ class Draw:
     def orthogonal(self, size: int) -> Tensor:
         """A random orthogonal matrix."""
         q, r = torch.linalg.qr(self.normal(size, size))
-        return q * torch.sign(torch.diagonal(r))
+        turned: Tensor = q * torch.sign(torch.diagonal(r))
+        return turned
 
 
 Family = Callable[..., Loss]

@@ -33,6 +33,11 @@ class UnsupportedOperation(NotImplementedError):
 class RunningError(TorchDispatchMode):
     """Carries error bounds through all torch operations executed inside the context."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing here is ever compiled; saying so spares the import of the compiler (a second).
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         # storage -> (error of each element, a tensor that keeps the storage alive)

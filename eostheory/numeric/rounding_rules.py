@@ -323,6 +323,7 @@ VIEWS = frozenset(
     (
         *("view", "t", "transpose", "permute", "expand", "unsqueeze", "squeeze", "select", "slice"),
         *("alias", "detach", "as_strided", "_reshape_alias", "diagonal", "unbind", "split"),
+        *("squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "as_strided_", "detach_"),
         *("narrow", "unfold", "split_with_sizes", "movedim", "swapaxes", "set_data", "chunk"),
     )
 )
