@@ -1,0 +1,215 @@
+"""Real steps near a manifold of minimizers at the edge of stability, measured at small scales.
+
+A state is prepared at a sequence of base learning rates, one or more steps of scalar RMSprop (flat
+case) or of gradient descent with weight decay (spherical case) are taken with autograd gradients,
+and the hidden variables are read off through the gradient-flow projection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ._valley import Array, Valley, renormalized, valley
+
+SCALES = tuple(2.0**-k for k in range(9, 15))
+"""Base learning rates of one limit."""
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is drawn: a loss, and the sizes that stay fixed while eta tends to zero.
+
+    Args:
+        fade: h is proportional to this power of eta, so that powers of h in an order show.
+        aligned: whether the state is O(|h| eta)-misaligned; otherwise x has no preferred axis.
+        bounded: whether u stays bounded as eta tends to zero.
+    """
+
+    sphere: bool
+    dim: int
+    rank: int
+    seed: int
+    h: float = 1.0
+    u: float = 1.0
+    decay: float = 2.0
+    fade: float = 0.0
+    aligned: bool = True
+    bounded: bool = True
+
+    @property
+    def valley(self) -> Valley:
+        """The drawn loss."""
+        return valley(self.sphere, self.dim, self.rank, self.seed)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The spectral picture at a minimizer: the drawn loss's Hessian and what hangs on it."""
+
+    phi: Array
+    hessian: Array
+    lam: float
+    v1: Array
+    null: Array
+    middle: Array
+    gap: float
+
+
+def look(loss: Valley, phi: Array, toward: Array | None = None) -> Point:
+    """Hessian, top eigenpair (turned ``toward`` a vector) and projections at a minimizer."""
+    hessian = loss.hessian(phi)
+    values, vectors = np.linalg.eigh(hessian)
+    rank = loss.rows.shape[0]
+    null = vectors[:, :-rank] @ vectors[:, :-rank].T
+    top = vectors[:, -1]
+    if toward is not None and top @ toward < 0:
+        top = -top
+    middle = vectors[:, -rank:-1] @ vectors[:, -rank:-1].T
+    gap = float(min(values[-1] - values[-2], values[-rank]) / values[-1]) if rank > 1 else 0.5
+    return Point(phi, hessian, float(values[-1]), top, null, middle, gap)
+
+
+def bend(third: Array, a: Array, b: Array) -> Array:
+    """A third derivative contracted with two vectors."""
+    return np.asarray(third @ a @ b)
+
+
+def quadratic_term(loss: Valley, at: Point, third: Array, x: Array) -> Array:
+    """The two-step quadratic term of the paper at ``x``, from autograd derivatives."""
+    reflect = np.eye(loss.dim) - 2 / at.lam * at.hessian
+    turned = reflect @ x
+    term = (reflect @ bend(third, x, x) + bend(third, turned, turned)) / at.lam
+    if loss.sphere:
+        size = np.sum((at.hessian @ x) ** 2) + np.sum((at.hessian @ turned) ** 2)
+        term = term + 2 / at.lam**2 * size * (loss.base + at.phi)
+    return np.asarray(term)
+
+
+@cache
+def start(setting: Setting) -> tuple[Array, ...]:
+    """Prepared parameters (offsets), one per scale, and their gradient-flow projections."""
+    loss = setting.valley
+    origin = look(loss, np.zeros(loss.dim))
+    rng = np.random.default_rng([setting.seed, 7])
+    side = rng.normal(size=loss.dim)
+    offsets = []
+    for eta in SCALES:
+        h = setting.h * eta**setting.fade
+        stray = h * eta if setting.aligned else 1.0
+        offset = eta * h * (origin.v1 + stray * (origin.middle @ side)) + eta**2 * (origin.null @ side)
+        offsets.append(renormalized(offset) if loss.sphere else offset)
+    theta = np.array(offsets)
+    return theta, loss.project(theta)
+
+
+def _rmsprop(loss: Valley, theta: Array, moment: float, eta: float, decay: float, steps: int) -> Any:
+    """Scalar RMSprop in the paper's form: offsets, moments and gradients along ``steps`` steps."""
+    beta = 1 - decay * eta**2
+    thetas, moments, slopes = [theta], [moment], []
+    for _ in range(steps):
+        slopes.append(loss.gradient(thetas[-1]))
+        bar = float(slopes[-1] @ slopes[-1]) / eta**2
+        thetas.append(thetas[-1] - slopes[-1] / np.sqrt(moments[-1]))
+        moments.append(beta * moments[-1] + (1 - beta) * bar)
+    slopes.append(loss.gradient(thetas[-1]))
+    return thetas, moments, slopes
+
+
+def _weight_decay(loss: Valley, theta: Array, moment: float, eta: float, steps: int) -> Any:
+    """Gradient descent with weight decay; the moment is read off the norm of the weights."""
+    shrink = -np.expm1(-0.25 * np.log1p(2 * eta**2))  # the product of learning rate and decay
+    norm2 = 1.7
+    rate = (1 - shrink) * norm2 / np.sqrt(moment)
+    weights = np.sqrt(norm2) * (loss.base + theta)
+    thetas, moments, slopes = [theta], [moment], [loss.gradient(theta)]
+    for _ in range(steps):
+        weights = (1 - shrink) * weights - rate * loss.gradient(weights - loss.base)
+        length = float(np.linalg.norm(weights))
+        thetas.append(renormalized(weights / length))
+        moments.append(((1 - shrink) * length**2 / rate) ** 2)
+        slopes.append(loss.gradient(thetas[-1]))
+    return thetas, moments, slopes
+
+
+@cache
+def edge(setting: Setting, last: int = 2) -> tuple[tuple[Values, ...], ...]:
+    """Everything measured around two steps, per origin t = 0, 2, ..., last - 2 and per scale."""
+    loss = setting.valley
+    theta, phi = start(setting)
+    runs, points = [], []
+    for eta, offset, foot in zip(SCALES, theta, phi, strict=True):
+        at = look(loss, foot, offset - foot)
+        u = setting.u if setting.bounded else 0.05 * setting.u * eta**-0.7
+        moment = (1 + eta * u) * (at.lam / 2) ** 2
+        if loss.sphere:
+            runs.append(_weight_decay(loss, offset, moment, eta, last))
+        else:
+            runs.append(_rmsprop(loss, offset, moment, eta, setting.decay, last))
+        points.append(at)
+    later = np.array([run[0][1:] for run in runs])
+    feet = loss.project(later.reshape(-1, loss.dim)).reshape(later.shape)
+    sights = [[at, *(look(loss, f, at.v1) for f in feet[i])] for i, at in enumerate(points)]
+    return tuple(
+        tuple(
+            _read(setting, eta, [part[t : t + 3] for part in run], at[t : t + 3])
+            for eta, run, at in zip(SCALES, runs, sights, strict=True)
+        )
+        for t in range(0, last, 2)
+    )
+
+
+def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
+    """The named quantities of one run."""
+    loss = setting.valley
+    thetas, moments, slopes = run
+    here = at[0]
+    mu = 2 / here.lam
+    x = [theta - point.phi for theta, point in zip(thetas, at, strict=True)]
+    hat = [theta - here.phi for theta in thetas]
+    third = loss.third(here.phi)
+    log_gradient = bend(third, here.v1, here.v1) / here.lam
+    drift = here.null @ log_gradient
+    if loss.sphere:
+        foot = loss.base + here.phi
+        drift = drift - (drift @ foot) * foot
+    values: Values = {
+        "eta": eta,
+        "C_b": 2.0 if loss.sphere else setting.decay,
+        "lam": here.lam,
+        "mu": mu,
+        "H": here.hessian,
+        "P0": here.null,
+        "v1": here.v1,
+        "gamma": 0.98 * here.gap,
+        "glog": drift,
+        "psi_v1": quadratic_term(loss, here, third, here.v1),
+        "psi_x": quadratic_term(loss, here, third, x[0]),
+        "foot": loss.base + here.phi,
+        "T": third,
+    }
+    for t, point in enumerate(at):
+        values |= {
+            f"theta{t}": thetas[t],
+            f"phi{t}": point.phi,
+            f"x{t}": x[t],
+            f"xhat{t}": hat[t],
+            f"PN{t}": point.middle,
+            f"h{t}": float(point.v1 @ x[t]) / eta,
+            f"hhat{t}": float(here.v1 @ hat[t]) / eta,
+            f"u{t}": ((2 / point.lam) ** 2 * moments[t] - 1) / eta,
+            f"uhat{t}": (mu**2 * moments[t] - 1) / eta,
+            f"rate{t}": 1 / np.sqrt(moments[t]),
+            f"gbar{t}": float(np.linalg.norm(slopes[t])) / eta,
+            f"loglam{t}": float(np.log(point.lam)),
+        }
+    values["size"] = float(np.linalg.norm(x[0]))
+    values["r"] = values["size"] / eta
+    known = abs(setting.u) if setting.bounded else 1.0
+    values["alpha"] = max(abs(values["h0"]), values["r"], known, 1.0)
+    return values
