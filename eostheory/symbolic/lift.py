@@ -24,7 +24,8 @@ class Lift:
             return self.poly(value)
         if not value.terms:
             return self._zero(shape)
-        return add(*(self._term(c, self.word(w, value)) for w, c in value.terms.items()))
+        terms = [self._term(c, self.word(w, value)) for w, c in value.terms.items()]
+        return terms[0] if len(terms) == 1 else add(*terms)
 
     def _zero(self, shape: tuple[Dim, ...]) -> Expr:
         if len(shape) == 2 and shape[0] == shape[1]:
@@ -35,6 +36,8 @@ class Lift:
         """The formula of a scalar."""
         if not poly.terms:
             return Number(Fraction(0))
+        if poly.single is not None:
+            return self.monomial(poly.single[0], to_fraction(poly.single[1]))
         ordered = sorted(poly.terms.items(), key=lambda item: _order(item[0]))
         return add(*(self.monomial(m, to_fraction(c)) for m, c in ordered))
 
@@ -87,7 +90,7 @@ class Lift:
             case "sign":
                 return sign(self.poly(info.key))
             case "exp":
-                return exp(self.monomial(info.key, Fraction(1)))
+                return self._exponential(info.key)
             case "pow":
                 inner, mono = info.key
                 return Power(self.poly(inner), self.monomial(mono, Fraction(1)))
@@ -95,6 +98,14 @@ class Lift:
                 name, inner = info.key
                 return Function(name, self.poly(inner))
         raise TypeError(f"no formula for the atom {info}")
+
+    def _exponential(self, mono: Monomial) -> Expr:
+        for atom, e in mono:
+            info = self.field.atoms[atom]
+            if info.kind == "function" and info.key[0] == "log" and e == 1:
+                rest = tuple(item for item in mono if item[0] != atom)
+                return Power(self.poly(info.key[1]), self.monomial(rest, Fraction(1)))
+        return exp(self.monomial(mono, Fraction(1)))
 
     # ----------------------------------------------------------------------- words
     def pair(self, word: Word) -> Expr:

@@ -25,6 +25,7 @@ from eostheory.symbolic import relations
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.derivatives import directional, riesz, strip
 from eostheory.symbolic.equations import decide_equation
+from eostheory.symbolic.instances import Supply
 from eostheory.symbolic.lift import Lift
 from eostheory.symbolic.lower import Kernel
 from eostheory.symbolic.scalars import Poly, Undefined
@@ -55,7 +56,10 @@ class Model:
         self.steps: list[tuple[str, str]] = []
         self.rests_on: list[str] = []
         self.examples: list[Callable[[], Table]] = []
+        self.seen: dict[Expr, None] = {}
         self._fresh = count()
+        self._supply: Supply | None = None
+        self._covered: tuple[set[Symbol], set[FormSymbol]] = (set(), set())
 
     # ------------------------------------------------------------------ the derivation
     def define(self, symbol: Symbol, value: Expr | sympy.Expr) -> Expr:
@@ -74,6 +78,7 @@ class Model:
         self._refuse_cycle(symbol, expr)
         self.kernel.definitions[symbol] = expr
         self.kernel.forget()
+        self._supply = None
         return symbol
 
     def _refuse_cycle(self, symbol: Symbol, expr: Expr) -> None:
@@ -106,6 +111,7 @@ class Model:
         """
         if by not in self.withheld:
             relations.add(self, lhs, rhs, by)
+            self._supply = None
 
     def fully_symmetric(self, form: FormSymbol, by: str = "") -> None:
         """``form`` is a derivative tensor: <T(a, b), c> is symmetric in a, b and c too."""
@@ -125,6 +131,7 @@ class Model:
             return
         self.assumptions.append((condition, by))
         self.kernel.forget()
+        self._supply = None
         relations.learn(self, condition, by)
 
     def example(self, table: Table | Callable[[], Table]) -> None:
@@ -134,6 +141,13 @@ class Model:
         as a callable of exact vectors.  It must satisfy every relation and assumption.
         """
         self.examples.append(table if callable(table) else lambda: table)
+        self._supply = None
+
+    def supply(self) -> Supply:
+        """The checked instances of this derivation."""
+        if self._supply is None:
+            self._supply = Supply(self)
+        return self._supply
 
     def bound(self, monomial: Expr, by: str = "") -> None:
         """``monomial = O(1)``, for order bookkeeping."""
@@ -168,6 +182,10 @@ class Model:
             value = self.kernel.powers.canonical(value)
         return self.lift.formula(value, expr.shape)
 
+    def derived(self, symbol: Symbol) -> Expr | None:
+        """The value of a defined symbol in the generators; None for a free symbol."""
+        return self.normal(symbol) if symbol in self.kernel.definitions else None
+
     def differentiate(self, expr: Expr, wrt: Symbol, direction: Expr) -> Expr:
         """``d/ds expr(wrt + s * direction)`` at ``s = 0``; ``wrt`` is a free symbol."""
         return directional(self.kernel, expr, wrt, direction)
@@ -199,6 +217,7 @@ class Model:
     # ------------------------------------------------------------------------ decisions
     def decide(self, statement: Statement) -> Decision:
         """Judge a statement; never raises for a statement that merely makes no sense."""
+        self._note_symbols(statement)
         try:
             match statement:
                 case Equation():
@@ -218,6 +237,15 @@ class Model:
         except RecursionError:
             return Decision("undecided", method="normal form", tried=("the relations loop",))
         raise TypeError(f"no statement: {statement!r}")
+
+    def _note_symbols(self, statement: Statement) -> None:
+        """Instances must cover every generator of the statements; a new one makes new instances."""
+        exprs = statement.args if isinstance(statement, Predicate) else (statement.lhs, statement.rhs)
+        symbols, forms = self.free(*exprs)
+        if not (symbols <= self._covered[0] and forms <= self._covered[1]):
+            self._covered = (self._covered[0] | symbols, self._covered[1] | forms)
+            self.seen.update(dict.fromkeys(exprs))
+            self._supply = None
 
     def _decide_predicate(self, statement: Predicate) -> Decision:
         procedure = self.predicates.get(statement.name)

@@ -9,7 +9,7 @@ symmetric form under every choice of the root.  Every step is an identity of mat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 from typing import Any
 
 from eostheory.formula import FormSymbol, ShapeError, Symbol
@@ -113,7 +113,7 @@ class Words:
         found = self._index.get(letter)
         if found is not None:
             if symmetric != (self.mate[found] == found):
-                raise ValueError(f"{letter.symbol} is declared symmetric in one place, not in another")
+                raise ValueError(f"{letter.symbol.name} is symmetric in one place, not in another")
             return found
         own = len(self.letters)
         self.letters.append(letter)
@@ -230,9 +230,9 @@ class Words:
     def _value(self, word: Word) -> Tensor | Poly:
         sides = [self.letters[word[0]].row, *(self.letters[x].col for x in word)]
         cuts = [i for i, side in enumerate(sides) if side == UNIT]
-        if len(cuts) >= 2 and not (cuts == [0, len(word)]):
+        if len(cuts) >= 2 and cuts != [0, len(word)]:
             scalar = self.field.const(1)
-            for a, b in zip(cuts, cuts[1:], strict=False):
+            for a, b in pairwise(cuts):
                 piece = self.value(word[a:b])
                 assert isinstance(piece, Poly)
                 scalar = scalar * piece
