@@ -42,7 +42,7 @@ def fit(values: Iterable[float], start: float, end: float, scale: str) -> Axis:
         air = max((math.log10(high) - math.log10(low)) * 0.04, 0.02)
         if high / low < 1.01:
             air = 0.3
-        return Axis(low * 10**-air, high * 10**air, start, end, True)
+        return Axis(max(low * 10**-air, 1e-307), min(high * 10**air, 1e307), start, end, True)
     spread = high - low
     if spread <= 1e-12 * max(abs(low), abs(high)):
         spread = abs(high) or 1.0

@@ -13,15 +13,14 @@ from eostheory.report.json_report import write_text
 from eostheory.report.records import Record, by_paper, claims_of, unwaived
 
 _CONTROL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_GREEN = ("proved", "certified", "supported", "assumed")
 
 
 def write_junit(report: Mapping[str, Any], path: Path | str) -> Path:
     """Write ``report`` to ``path``: one suite per paper, one case per claim.
 
-    A verdict that differs from its expectation and a conflict are failures, as is an improvement
-    in a run whose exit code it changed, and a green verdict with a surviving mutant that nobody
-    excused; a script that failed is an error; a claim that nobody encoded is skipped.
+    Failures are: a conflict, a verdict that differs from its expectation (an improvement only if
+    the run is strict), a verdict below the demanded level, and a mutant that survived unexcused.
+    A script that failed is an error; a claim that nobody encoded is skipped.
 
     Raises:
         OSError: the file cannot be written.
@@ -50,11 +49,27 @@ def junit(report: Mapping[str, Any]) -> str:
             suite.set(key, str(value))
             totals[key] += value
         suite.set("time", f"{sum(float(claim['seconds']) for claim in claims):.3f}")
+    totals["errors"] += _broken(root, summary.get("broken_scripts") or {})
+    totals["tests"] += len(summary.get("broken_scripts") or {})
     for key, value in totals.items():
         root.set(key, str(value))
     root.set("time", f"{float(summary.get('seconds') or 0):.3f}")
     indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _broken(root: Element, scripts: Mapping[str, str]) -> int:
+    """A suite of the proof scripts that could not be imported; how many there are."""
+    if not scripts:
+        return 0
+    count = str(len(scripts))
+    suite = SubElement(root, "testsuite", name="proof scripts", tests=count, errors=count)
+    for key in ("failures", "skipped"):
+        suite.set(key, "0")
+    for path, trace in scripts.items():
+        case = SubElement(suite, "testcase", classname="import", name=_legal(path), time="0.000")
+        SubElement(case, "error", message="cannot be imported").text = _legal(trace)
+    return len(scripts)
 
 
 def outcome(record: Record, summary: Mapping[str, Any]) -> tuple[str, str]:
@@ -66,11 +81,13 @@ def outcome(record: Record, summary: Mapping[str, Any]) -> tuple[str, str]:
     if verdict == "conflict":
         return "failure", "the two witnesses disagree: this is an error of eostheory"
     if record["improved"] or record["id"] in (summary.get("improved") or ()):
-        if int(summary.get("exit_code") or 0) == 1 and not summary.get("unexpected"):
+        if summary.get("strict"):
             return "failure", f"improved: {verdict} instead of {expected}; update expected.toml"
     elif not record["as_expected"]:
         return "failure", f"{verdict} instead of {expected}"
-    if verdict in _GREEN and unwaived(record):
+    if record["id"] in (summary.get("below_level") or ()):
+        return "failure", f"{verdict} is below the demanded level, {summary.get('level')}"
+    if record["id"] in (summary.get("survivors") or ()):
         names = ", ".join(str(item.get("mutant")) for item in unwaived(record))
         return "failure", f"mutants survive without a reason: {names}"
     if verdict == "open":

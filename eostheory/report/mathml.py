@@ -31,7 +31,7 @@ _BRACES = {r"\lbrace": "{", r"\rbrace": "}"}
 
 _SEPARATORS = re.compile(r"\\(?:quad|qquad|implies|iff|Rightarrow|Leftrightarrow)(?![A-Za-z])|\\ ")
 _RELATIONS = re.compile(
-    r"=|:=|\\(?:leq?|geq?|approx|lesssim|gtrsim|leftarrow|to|rightarrow|in)(?![A-Za-z])"
+    r"=|\u2254|\\(?:leq?|geq?|approx|lesssim|gtrsim|leftarrow|to|rightarrow|in)(?![A-Za-z])"
 )
 _LONG = 48
 
@@ -61,13 +61,14 @@ def _math(latex: str) -> str:
         return ""
     source = re.sub(r"\\([Bb]igg?[lr]?)\\(\||\{|\})", _delimiter, latex)
     source = re.sub(r"\\arg(?![A-Za-z])", r"\\operatorname{arg}", source)
+    source = source.replace(":=", "\u2254")
     source = re.sub(r"\\tag\s*\{([^{}]*)\}", r"\\quad\\text{(\1)}", source)
     source = re.sub(r"\\(begin|end)\{(?:align|aligned|split)\*?\}", r"\\\1{align*}", source)
     try:
-        pieces = [f"<span>{_convert(piece)}</span>" for piece in _pieces(source)]
+        pieces = [f"{gap}<span>{_convert(piece)}</span>" for gap, piece in _pieces(source)]
     except Exception:  # the library raises many unrelated types; any of them means "show source"
         return f'<code class="tex">{escape(latex)}</code>'
-    return f'<span class="math">{" ".join(pieces)}</span>'
+    return f'<span class="math">{"".join(pieces)}</span>'
 
 
 def _delimiter(match: re.Match[str]) -> str:
@@ -76,14 +77,16 @@ def _delimiter(match: re.Match[str]) -> str:
     return rf"\{match[1]}\{name} " if name else r"\| "
 
 
-def _pieces(latex: str) -> list[str]:
+def _pieces(latex: str) -> list[tuple[str, str]]:
+    """(space before it, piece) of the pieces between which a line may break."""
     cuts = _cuts(latex, _SEPARATORS)
     parts = [latex[a:b] for a, b in zip([0, *cuts], [*cuts, len(latex)], strict=True)]
-    fine: list[str] = []
+    fine: list[tuple[str, str]] = []
     for part in parts:
         inner = [c for c in _cuts(part, _RELATIONS) if c > 8] if len(part) > _LONG else []
-        fine.extend(part[a:b] for a, b in zip([0, *inner], [*inner, len(part)], strict=True))
-    return [piece.strip() for piece in fine if piece.strip(" \\")]
+        ends = zip([0, *inner], [*inner, len(part)], strict=True)
+        fine.extend((" " if a == 0 and fine else "", part[a:b].strip()) for a, b in ends)
+    return [(gap, piece) for gap, piece in fine if piece.strip(" \\")]
 
 
 def _cuts(latex: str, pattern: re.Pattern[str]) -> list[int]:
@@ -136,5 +139,7 @@ def _clean(element: Element) -> None:
     if element.tag in ("mi", "mo") and re.fullmatch(r"[A-Za-z]{2,}", element.text or ""):
         element.tag = "mo"
         element.attrib.update(lspace="0.17em", rspace="0.17em")
+    if element.text == "\u2254":
+        element.tag = "mo"
     for child in element:
         _clean(child)

@@ -30,6 +30,7 @@ EXITS = {
     130: "interrupted; what had finished is kept",
 }
 
+_SHOWN = 12
 _BRIEF = frozenset({"place", "printed", "encoded", "witness", "corrected"})
 
 
@@ -47,6 +48,13 @@ def print_summary(report: Mapping[str, Any], console: Console) -> None:
     _explain(console, "Refuted, as expected", known, brief=True)
     _explain(console, "Better than expected", improved, brief=True)
     _explain(console, "Needs attention", attention, brief=False)
+    below = list(summary.get("below_level") or ())
+    if below:
+        shown = ", ".join(below[:_SHOWN]) + (" ..." if len(below) > _SHOWN else "")
+        console.print(
+            f"\n{len(below)} below the demanded level, {summary.get('level')}: {shown}",
+            markup=False,
+        )
     code = int(summary.get("exit_code") or 0)
     counts = [f"{len(attention)} need attention"] if attention else []
     counts += [f"{len(known)} refuted as expected"] if known else []

@@ -29,6 +29,7 @@ class TerminalReporter:
         from rich.console import Console as RichConsole
 
         self.console = console or RichConsole(highlight=False, soft_wrap=False)
+        forgive(self.console)
         self._running: dict[str, None] = {}
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -131,6 +132,13 @@ class TerminalReporter:
     def mark(self, seen: Look) -> str:
         """The verdict's glyph, or its ASCII stand-in where the output cannot carry it."""
         return glyph(self.console, seen)
+
+
+def forgive(console: Console) -> None:
+    """Let characters that the output cannot carry become ``?`` instead of ending the run."""
+    reconfigure = getattr(console.file, "reconfigure", None)
+    if reconfigure is not None and "utf" not in console.encoding:
+        reconfigure(errors="replace")
 
 
 def glyph(console: Console, seen: Look) -> str:

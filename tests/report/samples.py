@@ -279,6 +279,7 @@ def report(claims, exit_code=1):
         "profile": "default",
         "seed": 0,
         "mutate": True,
+        "jobs": 2,
         "environment": {"python": "3.11.2", "torch": "2.13.0", "machine": "x86_64"},
         "summary": {
             "listed": len(claims),
@@ -291,7 +292,14 @@ def report(claims, exit_code=1):
             "errors": [c["id"] for c in claims if c["verdict"] == "error"],
             "conflicts": [c["id"] for c in claims if c["verdict"] == "conflict"],
             "survivors": [],
-            "mutants": {"derivation": score(24, 24), "simulation": score(22, 24)},
+            "below_level": [],
+            "broken_scripts": {},
+            "level": None,
+            "strict": False,
+            "mutants": {
+                "derivation": {"killed": 24, "total": 24, "waived": 0, "survivors": 0},
+                "simulation": {"killed": 22, "total": 24, "waived": 2, "survivors": 0},
+            },
             "seconds": 71.5,
             "exit_code": exit_code,
             "interrupted": False,

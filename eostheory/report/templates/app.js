@@ -166,7 +166,8 @@
   };
 
   // ---- the graph: layers and orders come with the data, gaps are closed here
-  const W = 196, H = 26, DX = 252, DY = 36, MOST = 600;
+  const H = 26, DY = 36, GAP = 56, MOST = 600;
+  let W = 196, DX = 252;
   let drawn = "", box = null, svg = null;
   const renderGraph = (state, shown) => {
     const focus = byId.get(state.claim);
@@ -206,18 +207,23 @@
     light(scope === "shown" && focus && set.includes(focus) ? focus.id : null);
   };
 
-  const links = (set) => {
+  const links = (set, whole) => {
     const inside = new Set(set.map((c) => c.id)), edges = [];
     for (const c of set) {
       const direct = new Set(c.known.filter((p) => inside.has(p)));
       for (const p of direct) edges.push([p, c.id, false]);
-      const seen = new Set(), stack = c.known.filter((p) => !inside.has(p));
+      if (whole) continue; // around one claim its ancestors are all there
+      const found = new Set(), seen = new Set(), stack = c.known.filter((p) => !inside.has(p));
       while (stack.length) {
         const p = stack.pop();
         if (seen.has(p)) continue;
         seen.add(p);
         if (!inside.has(p)) stack.push(...byId.get(p).known);
-        else if (!direct.has(p) && p !== c.id) edges.push([p, c.id, true]);
+        else if (!direct.has(p) && p !== c.id) found.add(p);
+      }
+      const near = [...direct, ...found];
+      for (const p of found) { // a dashed edge says nothing when a longer way is drawn as well
+        if (!near.some((n) => n !== p && ancestors(n).has(p))) edges.push([p, c.id, true]);
       }
     }
     return edges;
@@ -262,13 +268,16 @@
     return { place, caption };
   };
 
+  const LONGEST = 28;
   const short = (id, many) => {
     const text = many ? id : id.slice(id.indexOf("/") + 1);
-    return text.length > 21 ? text.slice(0, 20) + "…" : text;
+    return text.length > LONGEST ? text.slice(0, LONGEST - 1) + "…" : text;
   };
   const paint = (canvas, set, focus) => {
-    const edges = links(set), { place, caption } = arrange(set, edges);
     const many = new Set(set.map((c) => c.paper)).size > 1;
+    W = Math.max(110, ...set.map((c) => 38 + 7.3 * short(c.id, many).length));
+    DX = W + GAP;
+    const edges = links(set, focus), { place, caption } = arrange(set, edges);
     svg = draw("svg", { role: "group", "aria-label": "Dependency graph", tabindex: "0" });
     for (const [a, b, indirect] of edges) {
       const p = place.get(a), q = place.get(b), x0 = p.x + W, x1 = q.x, bend = Math.max(28, (x1 - x0) / 2);
@@ -301,6 +310,7 @@
     const points = [...place.values()];
     const left = Math.min(...points.map((p) => p.x)) - 24, top = Math.min(...points.map((p) => p.y)) - 34;
     const whole = { x: left, y: top, w: Math.max(...points.map((p) => p.x)) + W + 24 - left, h: Math.max(...points.map((p) => p.y)) + 34 - top };
+    target.style.height = `${Math.max(200, Math.min(whole.h * 1.15, 1100))}px`;
     const show = () => target.setAttribute("viewBox", `${box.x} ${box.y} ${box.w} ${box.h}`);
     const size = () => { const r = target.getBoundingClientRect(); return { w: r.width || 800, h: r.height || 500, r }; };
     const fit = (readable) => {
