@@ -46,6 +46,46 @@ class Comparison:
     outcome: Outcome
     detail: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> Literal["order", "count"]:
+        """``order`` for a measured exponent, ``count`` for a tally of observations."""
+        return "order" if "meets" in self.detail else "count"
+
+    @property
+    def violation(self) -> dict[str, Any] | None:
+        """The worst instance, if there is one."""
+        found: dict[str, Any] | None = self.detail.get("witness")
+        if found is None:
+            inner = (d.get("witness") for d in self.detail.values() if isinstance(d, dict))
+            found = next((w for w in inner if w is not None), None)
+        return found
+
+    @property
+    def text(self) -> str:
+        """One line that says what was measured."""
+        detail = self.detail
+        if self.outcome == "none":
+            return f"not measured: {detail.get('why', 'nothing observed')}"
+        if "meets" in detail:
+            line = (
+                f"{self.outcome} in {detail['count']} limits: {detail['meets']} meet the order, "
+                f"{detail['exact']} exact, {detail['breaks']} break it, "
+                f"{detail['unclear']} unclear"
+            )
+            if "exponent" in detail:
+                low, high = detail["exponent"]
+                least, most = detail["claimed"]
+                claimed = f"{least:.3g}" if most - least < 0.005 else f"{least:.3g} to {most:.3g}"
+                line += f"; exponent {low:.3f} to {high:.3f}, claimed {claimed}"
+            return line
+        if "count" in detail:
+            return (
+                f"{self.outcome} on {detail['count']} observations of "
+                f"{detail.get('instances', '?')} instances; worst deviation "
+                f"{detail.get('worst', 0)} of the error bound"
+            )
+        return f"{self.outcome}: " + ", ".join(f"{k} {d['outcome']}" for k, d in detail.items())
+
 
 @dataclass
 class _Tally:

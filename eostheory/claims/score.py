@@ -98,12 +98,12 @@ def score_simulation(
             continue
         if model is not None and _implied(model, part, mutant.statement):
             continue
-        killed = compare(mutant.statement, record).outcome != "same"
+        killed = compare(mutant.statement, record, first=True).outcome != "same"
         _count(score, claim, "simulation", name, mutant, killed)
     for hypothesis in sorted(record.asked - withheld):
         weaker = witnesses.record(withheld | {hypothesis}, share=0.5)
         assert weaker is not None
-        killed = any(compare(p, weaker).outcome != "same" for p in parts.values())
+        killed = any(compare(p, weaker, first=True).outcome != "same" for p in parts.values())
         key = f"without {hypothesis}"
         score.add(key, "", killed, waiver(claim, "simulation", "", key))
     score.stale = _stale(claim, score, "simulation")
