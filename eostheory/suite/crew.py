@@ -19,6 +19,7 @@ from eostheory.suite import worker
 
 _POLL = 0.2
 _START_BUDGET = 300.0
+_STATUS_LOST = 255  # what multiprocessing says when the fork server could not tell it
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -233,14 +234,14 @@ def _cause_of_death(slot: _Slot, task: Task, seconds: float) -> str:
             f"{task.name}: the worker process was killed after {seconds:.1f} s: it was past its "
             f"budget of {task.budget:g} s and did not react"
         )
-    code = None
-    if slot.process is not None:
-        slot.process.join(2.0)
-        code = slot.process.exitcode
+    if slot.executor is not None:
+        # its manager thread collects the exit status; two readers would get one each
+        slot.executor.shutdown(wait=True)
+    code = None if slot.process is None else slot.process.exitcode
     how = "ended without a result"
     if code is not None and code < 0:
         how = f"was killed by signal {-code} ({_signal_name(-code)})"
-    elif code is not None:
+    elif code is not None and code != _STATUS_LOST:
         how = f"exited with status {code}"
     return f"{task.name}: the worker process {how} after {seconds:.1f} s"
 

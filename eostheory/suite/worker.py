@@ -72,8 +72,6 @@ def judge_one(folder: str, claim_id: str, settings: Mapping[str, Any]) -> Record
     Args:
         settings: ``profile``, ``seed``, ``mutate``, and ``script``, the file that encodes it.
     """
-    from eostheory.claims import Settings, judge
-
     started = time.perf_counter()
     script = str(settings["script"])
     entry = _catalogue(folder, os.stat(Path(folder) / FILE_NAME).st_mtime_ns).entries[claim_id]
@@ -82,6 +80,8 @@ def judge_one(folder: str, claim_id: str, settings: Mapping[str, Any]) -> Record
         with _captured(output):
             with _alarm(IMPORT_BUDGET, f"importing {script}"):
                 claims = claims_of_script(Path(folder), script)
+            from eostheory.claims import Settings, judge
+
             claim = next(c for c in claims if c.id == claim_id)
             with _alarm(claim.budget, f"judging {claim_id}"):
                 chosen = Settings(settings["profile"], settings["seed"], settings["mutate"])
