@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -11,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from eostheory.suite import worker
@@ -81,17 +81,16 @@ class _Slot:
     make: Callable[[], Executor]
     executor: Executor | None = None
     starting: Future[int] | None = None
-    pid: int | None = None
     task: Task | None = None
     future: Future[Any] | None = None
     since: float = 0.0
     group: str = ""
     killed: bool = False
-    process: Any = field(default=None, repr=False)
+    process: BaseProcess | None = None
 
     def start(self) -> None:
         self.executor = self.make()
-        self.pid, self.process, self.killed = None, None, False
+        self.process, self.killed = None, False
         self.starting = self.executor.submit(worker.warm_up)
         self.since = time.monotonic()
 
@@ -104,12 +103,16 @@ class _Slot:
             limit = self.task.budget + self.task.patience
         return self.pending() is not None and time.monotonic() - self.since > limit
 
-    def kill(self) -> None:
-        """End the worker, whatever it does; its future then fails."""
+    def kill(self) -> bool:
+        """End the worker, whatever it does; its future then fails.
+
+        Only a process that is known to be ours: a number from elsewhere may be anybody's here.
+        """
+        if self.process is None:
+            return False
         self.killed = True
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        self.process.kill()
+        return True
 
     def discard(self) -> None:
         """Forget the executor without waiting for it."""
@@ -170,11 +173,9 @@ class Crew:
             started(slot.task)
 
     def _collect(self, slot: _Slot, finished: Callable[[Outcome], None]) -> None:
-        if slot.overdue():
-            if slot.pid is None:
-                self._give_up_starting(slot, finished)
-                return
-            slot.kill()
+        if slot.overdue() and not slot.kill():
+            self._give_up(slot, finished)
+            return
         future = slot.pending()
         if future is None or not future.done():
             return
@@ -192,19 +193,20 @@ class Crew:
             finished(Outcome(task, None, f"{type(reason).__name__}: {reason}", seconds))
             return
         if slot.starting is not None:
-            slot.starting, slot.pid = None, value
-            slot.process = _process(value)
+            slot.starting = None
+            if isinstance(slot.executor, ProcessPoolExecutor):
+                slot.process = _process(value)
             return
         slot.future = slot.task = None
         finished(Outcome(task, value, "", seconds))
 
     @staticmethod
-    def _give_up_starting(slot: _Slot, finished: Callable[[Outcome], None]) -> None:
-        task = slot.task
+    def _give_up(slot: _Slot, finished: Callable[[Outcome], None]) -> None:
+        task, seconds = slot.task, time.monotonic() - slot.since
         assert task is not None
+        what = "no worker was ready" if slot.starting else "no answer and no way to end the worker"
         slot.discard()
-        failure = f"{task.name}: no worker process was ready after {_START_BUDGET:g} s"
-        finished(Outcome(task, None, failure, _START_BUDGET))
+        finished(Outcome(task, None, f"{task.name}: {what} after {seconds:.1f} s", seconds))
 
 
 def _one_process() -> Executor:
@@ -223,7 +225,7 @@ def _context() -> BaseContext:
     return context
 
 
-def _process(pid: int) -> Any:
+def _process(pid: int) -> BaseProcess | None:
     children = multiprocessing.active_children()
     return next((child for child in children if child.pid == pid), None)
 

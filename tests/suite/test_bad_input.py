@@ -1,4 +1,4 @@
-"""Proof scripts that misbehave: their claims say so, all others finish; wrong folders are refused."""
+"""Scripts that misbehave: their claims say so, all others finish; wrong folders are refused."""
 
 import time
 
