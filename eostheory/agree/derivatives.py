@@ -78,7 +78,7 @@ def top_eigenpair(matrix: Measured) -> Top:
     bound = slack + 16 * size * UNIT * float(np.linalg.norm(array, 2))
     gap = float(top.gap)
     turn = 2.0**0.5 * bound / (gap - 2 * bound) if size > 1 else 0.0
-    spectrum = np.linalg.eigvalsh(array)
+    spectrum = as_array(np.linalg.eigvalsh(array))
     return Top(
         Measured(float(top.value), bound),
         Measured(as_array(top.vector), np.full(size, turn + 8 * size * UNIT)),

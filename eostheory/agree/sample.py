@@ -11,7 +11,7 @@ from hypothesis import target as hypothesis_target
 from hypothesis.strategies import DataObject, SearchStrategy
 
 from eostheory.agree.evaluate import EvaluationError, sizes_of
-from eostheory.agree.measured import Measured, MeasureError, exact
+from eostheory.agree.measured import Measured, MeasureError, as_array, exact
 from eostheory.agree.record import Instance, Observation, Test
 from eostheory.formula.nodes import FormSymbol, Symbol
 
@@ -160,7 +160,7 @@ class Sample:
 
 
 def _floats(values: Sequence[Any]) -> list[float | None]:
-    array = exact(values).value if not isinstance(values, Measured) else values.value
+    array = as_array(values.value if isinstance(values, Measured) else values)
     # JSON has no NaN or infinity; a gap in the line is what a reader should see there.
     return [float(v) if math.isfinite(v) else None for v in np.atleast_1d(array)]
 

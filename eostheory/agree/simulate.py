@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,10 @@ Simulation = Callable[[Sample], None]
 
 class _Violated(AssertionError):
     """What Hypothesis shrinks."""
+
+
+class _Finished(BaseException):
+    """Ends a run at once; no Exception, so that Hypothesis neither repeats nor shrinks it."""
 
 
 def _settings(examples: int, phases: tuple[Phase, ...]) -> settings:
@@ -51,10 +56,12 @@ def simulate(
     record = Record(seed=seed, examples=examples, profile=profile, withheld=withheld)
 
     def body(source: DataObject) -> None:
-        if record.error is None and len(record.instances) < examples:
-            _one(function, source, record)
+        _one(function, source, record)
+        if record.error is not None or len(record.instances) == examples:
+            raise _Finished
 
-    _drive(body, seed, _settings(examples, (Phase.generate,)))
+    with contextlib.suppress(_Finished):
+        _drive(body, seed, _settings(examples, (Phase.generate,)))
     return record
 
 

@@ -38,7 +38,9 @@ def projected_step(loss: LossFunction, theta: Tensor, rate: float | Tensor) -> T
 def _update(w: Tensor, grad: Tensor, eta: float, decay: float) -> Tensor:
     if decay == 0.0:
         return w - eta * grad
-    return (1 - eta * decay) * w - eta * grad
+    # On tensors, so that a running error analysis sees the rounding of 1 - eta * decay too.
+    rate = torch.as_tensor(eta, dtype=w.dtype, device=w.device)
+    return (1 - rate * decay) * w - rate * grad
 
 
 def checked(w: Tensor, step: int) -> Tensor:

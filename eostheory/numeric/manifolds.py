@@ -91,7 +91,8 @@ def _build(dim: int, tangent: int, seed: int, device: str | None, spherical: boo
         r = s @ base.T + mixed @ vary.permute(0, 2, 1).reshape(tangent * normal, normal)
         square = (s.unsqueeze(-1) * s.unsqueeze(-2)).reshape(*s.shape[:-1], normal * normal)
         third = ((square @ cubic.reshape(normal * normal, normal)) * s).sum(-1)
-        return (r * r).sum(-1) / 2 + third / 6 + (s**4 * quartic).sum(-1)
+        value: Tensor = (r * r).sum(-1) / 2 + third / 6 + (s**4 * quartic).sum(-1)
+        return value
 
     def sphere(w: Tensor) -> Tensor:
         return flat(w / torch.sqrt((w * w).sum(-1, keepdim=True)))

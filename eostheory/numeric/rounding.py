@@ -12,16 +12,17 @@ gradient of a gradient comes with a bound that nobody had to derive by hand:
 Bounds live beside the storage of a tensor, hence views share them as they share the values.
 Library functions (exp, tanh, ...) count 4 ulp, sums and products of length n ``gamma(n)``,
 which holds for every order of summation and with fused multiply-add.  Underflow is not tracked.
+Numbers that leave torch (``float(x)``, ``x.item()``) and come back count as exact, and so do
+roundings of Python's own arithmetic: keep a computation on tensors from end to end.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
 from eostheory.numeric.rounding_rules import RULES, VIEWS, Pair
 
@@ -30,18 +31,37 @@ class UnsupportedOperation(NotImplementedError):
     """An operation whose rounding error is not modelled; write it from elementary ones."""
 
 
-class RunningError(TorchDispatchMode):
+def _forward(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    return mode.run.carry(func, args, kwargs or {})
+
+
+# torch's base class carries no annotations; made by hand, the subclass does not leak that.
+_Mode: Any = type(
+    "_Mode",
+    (TorchDispatchMode,),
+    {
+        "__torch_dispatch__": _forward,
+        # Nothing here is ever compiled; saying so spares the import of the compiler (a second).
+        "_should_skip_dynamo": classmethod(lambda cls: False),
+    },
+)
+
+
+class RunningError:
     """Carries error bounds through all torch operations executed inside the context."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # Nothing here is ever compiled; saying so spares the import of the compiler (a second).
-        return False
-
     def __init__(self) -> None:
-        super().__init__()
+        self._mode = _Mode()
+        self._mode.run = self
         # storage -> (error of each element, a tensor that keeps the storage alive)
         self._errors: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __enter__(self) -> Self:
+        self._mode.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._mode.__exit__(*exception)
 
     def error(self, x: Tensor) -> Tensor:
         """Bound on ``|x - exact x|``, of the shape of ``x``; zero for inputs."""
@@ -65,7 +85,7 @@ class RunningError(TorchDispatchMode):
             return x.detach().clone()
 
     def _lookup(self, x: Tensor) -> Tensor | float:
-        entry = self._errors.get(x.untyped_storage()._cdata)
+        entry = self._errors.get(x.untyped_storage().data_ptr())
         if entry is None or not x.is_floating_point():
             return 0.0
         return entry[0].as_strided(x.size(), x.stride(), x.storage_offset())
@@ -74,11 +94,11 @@ class RunningError(TorchDispatchMode):
         if not x.is_floating_point():
             return
         storage = x.untyped_storage()
-        entry = self._errors.get(storage._cdata)
+        entry = self._errors.get(storage.data_ptr())
         if entry is None:
             size = storage.nbytes() // x.element_size()
             entry = (torch.zeros(size, dtype=x.dtype, device=x.device), x)
-            self._errors[storage._cdata] = entry
+            self._errors[storage.data_ptr()] = entry
         view = entry[0].as_strided(x.size(), x.stride(), x.storage_offset())
         if isinstance(error, Tensor):
             view.copy_(torch.where(torch.isnan(error), torch.inf, error))
@@ -86,12 +106,18 @@ class RunningError(TorchDispatchMode):
             view.fill_(error)
 
     def _pair(self, x: Any) -> Any:
-        return Pair(x, self._lookup(x)) if isinstance(x, Tensor) else x
+        if isinstance(x, Tensor):
+            return Pair(x, self._lookup(x))
+        if isinstance(x, list | tuple):
+            return [self._pair(item) for item in x]
+        return x
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
+    def carry(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Execute ``func`` and enter the bound of its result; called by torch.
+
+        Raises:
+            UnsupportedOperation: no rule for ``func``.
+        """
         name = func._schema.name.removeprefix("aten::")
         if name in VIEWS:
             return func(*args, **kwargs)
@@ -102,12 +128,9 @@ class RunningError(TorchDispatchMode):
                 f"rounding of torch's {name!r} is not modelled: write it from elementary "
                 "operations (sums, products, exp, ...)"
             )
-        before = args
+        pairs = [self._pair(a) for a in args]
         if inplace:
-            before = (args[0].clone(), *args[1:])
-        pairs = tree_map(self._pair, before)
-        if inplace:
-            pairs = (Pair(before[0], self._lookup(args[0])), *pairs[1:])
+            pairs[0].value = args[0].clone()
         extra = {k: self._pair(v) for k, v in kwargs.items()}
         out = func(*args, **kwargs)
         if isinstance(out, Tensor) and out.is_floating_point():

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 UNIT = 2.0**-53
 LIBRARY = 8 * UNIT
@@ -84,8 +83,9 @@ def values(x: Any) -> Any:
     return x.value if isinstance(x, Pair) else x
 
 
-def _is_pair(x: Any) -> bool:
-    return isinstance(x, Pair)
+def _errors(x: Any) -> Any:
+    """Pairs exchanged for their errors, in nested lists too."""
+    return [_errors(a) for a in x] if isinstance(x, list | tuple) else full_error(x)
 
 
 @rule(
@@ -96,7 +96,7 @@ def _is_pair(x: Any) -> bool:
 )
 def structural(func: Any, _out: Any, *args: Any, **kwargs: Any) -> Any:
     """Entries are moved, never computed: errors move with them."""
-    return func(*tree_map(full_error, args, is_leaf=_is_pair), **kwargs)
+    return func(*_errors(args), **kwargs)
 
 
 @rule("copy_")

@@ -33,7 +33,8 @@ def rmsprop_step(
     """
     grad = gradient(loss, theta)
     after = checked(theta - eta / torch.sqrt(moment) * grad, 0)
-    moment_after = beta * moment + (1 - beta) * torch.dot(grad, grad)
+    keep = torch.as_tensor(beta, dtype=moment.dtype, device=moment.device)
+    moment_after = keep * moment + (1 - keep) * torch.dot(grad, grad)
     return MomentStep(0, theta, moment, grad, after, moment_after)
 
 

@@ -128,14 +128,16 @@ def self_stabilising(
 
 def damian_toy(eta: float, alpha: float, beta: float, rotation: object | None = None) -> Loss:
     """``(2/eta + sqrt(beta) y) x^2/2 - alpha/sqrt(beta) y - z`` of ``(x, y, z)`` (damian23 B)."""
-    root = beta**0.5
     turn = None if rotation is None else _tensor(rotation)
 
     def function(w: Tensor) -> Tensor:
         if turn is not None:
             w = w @ turn
         x, y, z = w[0], w[1], w[2]
-        value: Tensor = (2 / eta + root * y) * x * x / 2 - alpha / root * y - z
+        # On tensors: a running error analysis must see these roundings.
+        root = torch.sqrt(torch.as_tensor(beta, dtype=w.dtype, device=w.device))
+        edge = 2 / torch.as_tensor(eta, dtype=w.dtype, device=w.device)
+        value: Tensor = (edge + root * y) * x * x / 2 - alpha / root * y - z
         return value
 
     return Loss("damian23 toy", 3, function)
