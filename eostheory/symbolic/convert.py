@@ -38,7 +38,7 @@ def from_sympy(value: sympy.Expr, known: Mapping[str, Symbol]) -> Expr:
             "nonnegative": bool(value.is_nonnegative) and not value.is_positive,
             "integer": bool(value.is_integer),
         }
-        return scalar(value.name, **traits)
+        return scalar(value.name, "", **traits)
     args = [from_sympy(a, known) for a in value.args]
     if isinstance(value, sympy.Add):
         return add(*args)

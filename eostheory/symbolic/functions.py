@@ -171,8 +171,7 @@ class Functions:
 
     def _whole(self, exponent: Poly) -> bool:
         return all(
-            c.q == 1
-            and all(isinstance(e, int) and e > 0 and self._is_integer(a) for a, e in mono)
+            c.q == 1 and all(isinstance(e, int) and e > 0 and self._is_integer(a) for a, e in mono)
             for mono, c in exponent.terms.items()
         )
 
@@ -248,9 +247,9 @@ class Functions:
         atom = self.field.atom("function", (name, arg))
         own = self.field.gen(atom)
         sign = "-" if name == "lambertwm1" else self.signs.of(arg)
-        if sign != "?" and own not in self.signs.facts:
-            self.signs.facts[own] = (sign, "")
-            self.signs.facts[-own] = (flip(sign), "")
+        if sign != "?" and own not in self.signs.laws:
+            self.signs.laws[own] = sign
+            self.signs.laws[-own] = flip(sign)
         return own
 
     def circular(self, name: str, arg: Poly) -> Poly:

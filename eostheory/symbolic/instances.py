@@ -43,11 +43,11 @@ class Supply:
     def _examples(self) -> Iterator[tuple[Instance, dict[Any, Any], str]]:
         for example in self.model.examples:
             table = dict(example())
-            instance = self._complete(table)
+            instance = self.complete(table)
             check(self.model, instance)
             yield instance, table, "example"
 
-    def _complete(self, table: dict[Any, Any]) -> Instance:
+    def complete(self, table: dict[Any, Any]) -> Instance:
         """Fill in what no relation and no assumption mentions."""
         instance = Instance(table, self.model.kernel.definitions)
         symbols, forms = self._generators()
@@ -125,7 +125,9 @@ class Supply:
         shape = [self._side(d, sizes) for d in symbol.shape]
         if len(shape) == 1:
             return tuple(Fraction(self.rng.randint(-4, 4)) for _ in range(shape[0]))
-        rows = [[Fraction(self.rng.randint(-4, 4)) for _ in range(shape[1])] for _ in range(shape[0])]
+        rows = [
+            [Fraction(self.rng.randint(-4, 4)) for _ in range(shape[1])] for _ in range(shape[0])
+        ]
         if "symmetric" in symbol.traits:
             for i in range(shape[0]):
                 for j in range(i):

@@ -41,6 +41,8 @@ class Model:
 
     Args:
         withheld: names of hypotheses to leave out; everything tagged by them is ignored.
+
+    ``patience`` (seconds) is how long one search of a solver may take.
     """
 
     def __init__(self, withheld: frozenset[str] = frozenset()) -> None:
@@ -56,6 +58,8 @@ class Model:
         self.steps: list[tuple[str, str]] = []
         self.rests_on: list[str] = []
         self.examples: list[Callable[[], Table]] = []
+        self.patience = 1.0
+        self.kernel.signs.oracle = self._ask
         self.seen: dict[Expr, None] = {}
         self._fresh = count()
         self._supply: Supply | None = None
@@ -183,8 +187,9 @@ class Model:
         return self.lift.formula(value, expr.shape)
 
     def derived(self, symbol: Symbol) -> Expr | None:
-        """The value of a defined symbol in the generators; None for a free symbol."""
-        return self.normal(symbol) if symbol in self.kernel.definitions else None
+        """The value of a symbol that is defined, or rewritten by a relation; None for a free one."""
+        normal = self.normal(symbol)
+        return None if normal == symbol else normal
 
     def differentiate(self, expr: Expr, wrt: Symbol, direction: Expr) -> Expr:
         """``d/ds expr(wrt + s * direction)`` at ``s = 0``; ``wrt`` is a free symbol."""
@@ -240,7 +245,9 @@ class Model:
 
     def _note_symbols(self, statement: Statement) -> None:
         """Instances must cover every generator of the statements; a new one makes new instances."""
-        exprs = statement.args if isinstance(statement, Predicate) else (statement.lhs, statement.rhs)
+        exprs = (
+            statement.args if isinstance(statement, Predicate) else (statement.lhs, statement.rhs)
+        )
         symbols, forms = self.free(*exprs)
         if not (symbols <= self._covered[0] and forms <= self._covered[1]):
             self._covered = (self._covered[0] | symbols, self._covered[1] | forms)
@@ -258,6 +265,11 @@ class Model:
         from eostheory.symbolic.inequalities import satisfiable
 
         return satisfiable(self)
+
+    def _ask(self, poly: Poly) -> tuple[str, frozenset[str]]:
+        from eostheory.symbolic.inequalities import oracle
+
+        return oracle(self, poly)
 
     def free(self, *exprs: Expr) -> tuple[set[Symbol], set[FormSymbol]]:
         """The generators that formulas come down to."""

@@ -140,9 +140,7 @@ class Powers:
 
     def canonical(self, poly: Poly) -> Poly:
         """The unique representative: numerator and denominator without common factor."""
-        if not any(
-            e < 0 and self.field.atoms[a].kind == "base" for m in poly.terms for a, e in m
-        ):
+        if not any(e < 0 and self.field.atoms[a].kind == "base" for m in poly.terms for a, e in m):
             return poly
         if self.field.is_zero(poly):
             return self.field.zero

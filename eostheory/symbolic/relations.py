@@ -101,9 +101,7 @@ def _word_rule(model: Model, lhs: Expr, left: Tensor, value: Tensor, by: str) ->
         words.form_rules.append(FormRule(word[:-1], form, last.args, value, patterns, by))
         return
     if isinstance(last.symbol, FormSymbol):
-        words.form_rules.append(
-            FormRule(word[:-1], last.symbol, last.args, value, frozenset(), by)
-        )
+        words.form_rules.append(FormRule(word[:-1], last.symbol, last.args, value, frozenset(), by))
         return
     words.rules.append(WordRule(word, value, by))
     flipped = words.transposed_word(word)

@@ -5,7 +5,8 @@ Signs are ``+``, ``0+`` (non-negative), ``-``, ``0-``, ``!`` (non-zero) and ``?`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from eostheory.symbolic.scalars import Exponent, Field, Poly
@@ -55,9 +56,20 @@ class Signs:
         self.field = field
         self.powers: Powers | None = None
         self.facts: dict[Poly, tuple[str, str]] = {}
+        self.laws: dict[Poly, str] = {}
         self.oracle: Callable[[Poly], tuple[str, frozenset[str]]] | None = None
         self._asked: dict[Poly, tuple[str, frozenset[str]]] = {}
         self._asking = False
+
+    @contextmanager
+    def bare(self) -> Iterator[None]:
+        """Only traits count, neither assumptions nor the oracle."""
+        facts, asking = self.facts, self._asking
+        self.facts, self._asking = {}, True
+        try:
+            yield
+        finally:
+            self.facts, self._asking = facts, asking
 
     def learn(self, poly: Poly, sign: str, tag: str) -> None:
         """Note that ``poly`` has ``sign`` by the hypothesis ``tag``."""
@@ -97,6 +109,9 @@ class Signs:
         return "!" if "nonzero" in traits else "?"
 
     def _known(self, poly: Poly) -> str:
+        law = self.laws.get(poly)
+        if law is not None:
+            return law
         found = self.facts.get(poly)
         if found is None:
             return "?"

@@ -92,7 +92,7 @@ class Sizes:
     def _fact(self, poly: Poly, expr: Expr) -> list[Size]:
         sizes = [s for mono in poly.terms for s in self.monomial(mono)]
         if len(poly.terms) > 1 and self.kernel.signs.quick(poly) not in ("+", "0+"):
-            raise ValueError(f"bound({expr}): a bound is on one monomial, or a sum of positive ones")
+            raise ValueError(f"bound({expr}): give one monomial, or a sum of positive ones")
         return sizes
 
     # ------------------------------------------------------------------------- sizes

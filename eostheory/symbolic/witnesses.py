@@ -26,7 +26,7 @@ def refute(
         return None, ("instances: the statement holds remainder letters, whose values are unknown",)
     tried: list[str] = []
     instances = model.supply().instances()
-    for instance, table, origin in instances:
+    for instance, _, origin in instances:
         try:
             witness = violation(statement, instance)
         except (InstanceError, Undefined) as error:
@@ -34,7 +34,7 @@ def refute(
             continue
         if witness is not None:
             witness["how"] = f"exact {origin}"
-            witness["values"] = _values(model, instance, table, statement)
+            witness["values"] = named_values(model, instance, statement)
             return witness, tuple(tried)
         tried.append(f"{origin}: the statement holds there, or cannot be told apart exactly")
     if not instances:
@@ -54,7 +54,9 @@ def violation(statement: Equation | Inequality, instance: Instance) -> dict[str,
     return {"lhs": instance.text(left), "rhs": instance.text(right)}
 
 
-def _values(model: Model, instance: Instance, table: Any, statement: Any) -> dict[str, Any]:
+def named_values(
+    model: Model, instance: Instance, statement: Equation | Inequality
+) -> dict[str, Any]:
     """The values that the statement rests on, by name."""
     symbols, forms = model.free(statement.lhs, statement.rhs)
     named = {s.name: instance.text(instance.evaluate(s)) for s in symbols}
