@@ -90,13 +90,18 @@ def details(record: Record, dependents: Iterable[str] = ()) -> list[Section]:
 
 
 def verdict_line(record: Record) -> str:
-    """The verdict with what qualifies it: its meaning or its nature, its expectation."""
-    verdict = record["verdict"]
-    text = f"{verdict}: {NATURES.get(record['nature'] or '', look(verdict).meaning)}"
-    if not record["as_expected"]:
+    """The verdict and what qualifies it."""
+    return f"{record['verdict']}: {qualified(record)}"
+
+
+def qualified(record: Record) -> str:
+    """What qualifies a verdict: its meaning or its nature, and its expectation."""
+    text = NATURES.get(record["nature"] or "", look(record["verdict"]).meaning)
+    text = text[:1].upper() + text[1:].rstrip(".") + "."
+    if record["improved"] or not record["as_expected"]:
         text += f" Expected: {record['expected'] or 'nothing'}."
     if record["expected_reason"]:
-        text += f" ({record['expected_reason']})"
+        text += f" Reason: {record['expected_reason']}"
     return text
 
 

@@ -86,14 +86,13 @@ def plain_math(latex: str) -> str:
     text = latex
     for _ in range(8):
         before = text
-        text = re.sub(r"\\[tdc]?frac\s*(\d)\s*(\d)", r"\1/\2", text)
+        text = re.sub(r"\\([A-Za-z]+)\s?", lambda m: _SIGNS.get(m[1], m[0]), text)
         text = re.sub(r"\\[tdc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", _fraction, text)
-        text = re.sub(r"\\[tdc]?frac\s*(\\[A-Za-z]+|\d)\s*(\\[A-Za-z]+|\d)", _fraction, text)
+        text = re.sub(r"\\[tdc]?frac\s*([^\W_])\s*([^\W_])", _fraction, text)
         text = re.sub(r"\\sqrt\s*(\d)", r"√\1", text)
         text = re.sub(r"\\sqrt\s*\{([^{}]*)\}", r"√(\1)", text)
         text = re.sub(rf"\\({_DROP})\s*\{{([^{{}}]*)\}}", _styled, text)
-        text = re.sub(rf"\\({_DROP})\s*(\\[A-Za-z]+|[A-Za-z])", _styled, text)
-        text = re.sub(r"\\([A-Za-z]+)\s?", lambda m: _SIGNS.get(m[1], m[0]), text)
+        text = re.sub(rf"\\({_DROP})\s*(\\[A-Za-z]+|[^\W\d_])", _styled, text)
         text = re.sub(r"\^(?:\{([0-9+\-n]+)\}|([0-9n]))", lambda m: _shift(m, _SUPER), text)
         text = re.sub(r"_(?:\{([0-9+\-t]+)\}|([0-9t]))", lambda m: _shift(m, _SUB), text)
         text = re.sub(r"([\^_])\{([^{}])\}", r"\1\2", text)

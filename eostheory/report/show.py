@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from eostheory.report.explain import Section, details, verdict_line
+from eostheory.report.explain import Section, details, qualified
 from eostheory.report.records import Record, complete
 from eostheory.report.verdicts import look
 
@@ -28,7 +28,7 @@ def render_show(record: Record, dependents: Iterable[str] = ()) -> RenderableTyp
     seen = look(full["verdict"])
     head = Text.assemble((str(full["id"]), "bold"), "  ", (full["verdict"], seen.style))
     return Group(
-        head, Text(verdict_line(full), style="dim"), sections_table(details(full, dependents))
+        head, Text(qualified(full), style="dim"), sections_table(details(full, dependents))
     )
 
 

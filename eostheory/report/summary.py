@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eostheory.report.explain import Section, findings, verdict_line
+from eostheory.report.explain import Section, findings, qualified
 from eostheory.report.records import (
     Record,
     by_paper,
@@ -15,7 +15,7 @@ from eostheory.report.records import (
     needs_attention,
 )
 from eostheory.report.show import sections_table
-from eostheory.report.verdicts import LOOKS, look
+from eostheory.report.verdicts import LOOKS, glyph, look
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,10 +43,14 @@ def print_summary(report: Mapping[str, Any], console: Console) -> None:
     known = [c for c in claims if c["verdict"] == "refuted" and c not in attention]
     console.print()
     if claims:
-        console.print(verdict_table(claims))
+        console.print(verdict_table(claims, console))
         console.print(_mutants(summary), markup=False, highlight=False)
     _explain(console, "Refuted, as expected", known, brief=True)
-    _explain(console, "Better than expected", improved, brief=True)
+    if improved:
+        console.print(f"\nBetter than expected: {len(improved)}", markup=False)
+    for claim in improved:
+        line = f"  {claim['id']}: {claim['verdict']}, expected {claim['expected']}"
+        console.print(line, markup=False)
     _explain(console, "Needs attention", attention, brief=False)
     below = list(summary.get("below_level") or ())
     if below:
@@ -63,27 +67,30 @@ def print_summary(report: Mapping[str, Any], console: Console) -> None:
     console.print(f"\nexit code {code}: {EXITS.get(code, 'unknown')}{tail}; {took}.", markup=False)
 
 
-def verdict_table(claims: Iterable[Record]) -> RenderableType:
-    """Claims counted by paper and verdict.  Verdicts that nobody has are left out."""
+def verdict_table(claims: Iterable[Record], console: Console | None = None) -> RenderableType:
+    """Claims counted by verdict and paper.  Verdicts that nobody has are left out."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     groups = by_paper(claims)
-    everything = [claim for group in groups.values() for claim in group]
-    present = {str(claim["verdict"]) for claim in everything}
-    columns = [seen for seen in LOOKS if seen.name in present]
-    columns += [look(name) for name in sorted(present - {seen.name for seen in LOOKS})]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=len(groups) > 1)
-    table.add_column("paper", "all", style="bold", no_wrap=True)
-    for seen in columns:
-        total = sum(claim["verdict"] == seen.name for claim in everything)
-        table.add_column(seen.name, str(total), justify="right", style=seen.style, min_width=4)
-    encoded = sum(map(is_encoded, everything))
-    table.add_column("encoded", f"{encoded}/{len(everything)}", justify="right", no_wrap=True)
-    for paper, group in groups.items():
-        counts = [sum(claim["verdict"] == seen.name for claim in group) for seen in columns]
-        cells = [str(count) if count else "" for count in counts]
-        table.add_row(paper, *cells, f"{sum(map(is_encoded, group))}/{len(group)}")
+    if len(groups) > 1:
+        groups = {**groups, "all": [claim for group in groups.values() for claim in group]}
+    present = {str(claim["verdict"]) for group in groups.values() for claim in group}
+    rows = [seen for seen in LOOKS if seen.name in present]
+    rows += [look(name) for name in sorted(present - {seen.name for seen in LOOKS})]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("verdict", no_wrap=True)
+    for paper in groups:
+        table.add_column(paper, justify="right", overflow="fold")
+    for seen in rows:
+        mark = glyph(console, seen) if console is not None else seen.glyph
+        counts = [sum(c["verdict"] == seen.name for c in group) for group in groups.values()]
+        cells = [Text(str(count), style=seen.style) if count else "" for count in counts]
+        table.add_row(Text(f"{mark} {seen.name}", style=seen.style), *cells)
+    table.add_section()
+    shares = [f"{sum(map(is_encoded, group))} of {len(group)}" for group in groups.values()]
+    table.add_row("encoded", *shares)
     return table
 
 
@@ -108,7 +115,7 @@ def _explain(console: Console, title: str, claims: Sequence[Record], brief: bool
         seen = look(str(claim["verdict"]))
         console.print()
         console.print(Text.assemble((str(claim["id"]), "bold"), "  ", (seen.name, seen.style)))
-        console.print(Text(verdict_line(claim), style="dim"))
+        console.print(Text(qualified(claim), style="dim"))
         console.print(sections_table(_sections(claim, brief)))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eostheory.report.records import complete, duration
 from eostheory.report.summary import print_summary
-from eostheory.report.verdicts import Look, look
+from eostheory.report.verdicts import Look, glyph, look
 from eostheory.suite.events import ClaimFinished, ClaimStarted, Event, RunFinished, RunStarted
 
 if TYPE_CHECKING:
@@ -139,12 +139,3 @@ def forgive(console: Console) -> None:
     reconfigure = getattr(console.file, "reconfigure", None)
     if reconfigure is not None and "utf" not in console.encoding:
         reconfigure(errors="replace")
-
-
-def glyph(console: Console, seen: Look) -> str:
-    """A verdict's glyph in a form that ``console`` can print."""
-    try:
-        seen.glyph.encode(console.encoding)
-    except (UnicodeEncodeError, LookupError):
-        return seen.plain
-    return seen.glyph

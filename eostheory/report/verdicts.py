@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,12 @@ def rank(verdict: str) -> int:
     """Place of ``verdict`` in the order in which verdicts are listed."""
     names = list(_BY_NAME)
     return names.index(verdict) if verdict in _BY_NAME else len(names)
+
+
+def glyph(console: Console, seen: Look) -> str:
+    """A verdict's glyph in a form that ``console`` can print."""
+    try:
+        seen.glyph.encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return seen.plain
+    return seen.glyph

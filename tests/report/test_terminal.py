@@ -86,7 +86,7 @@ def test_the_summary_counts_by_paper_and_explains_what_needs_attention(sample):
     print_summary(sample, console)
     text = console.file.getvalue()
     assert "lyu22" in text
-    assert "5/6" in text
+    assert "5 of 6" in text
     assert "Refuted, as expected: 1" in text
     assert "Needs attention: 3" in text
     assert "ShapeError: <w> has shape (D,) & <H> has (n, n)" in text
