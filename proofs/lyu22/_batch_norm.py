@@ -11,7 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eostheory.formula import Expr, FormSymbol, Symbol, dot, matrix, norm2, outer, scalar, sqrt, vector
+from eostheory.formula import (
+    Expr,
+    FormSymbol,
+    Symbol,
+    dot,
+    matrix,
+    norm2,
+    outer,
+    scalar,
+    sqrt,
+    vector,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -233,8 +244,9 @@ def on_drawn_data(
 
         fitted = "minimizer" in asks and sample.holds("minimizer")
         unit = "sphere" not in asks or sample.holds("sphere")
+        sizes = draw_sizes(sample, 16 if sample.profile == "quick" else 30)
         with RunningError() as run:
-            data = draw_data(sample, run, fitted=fitted, unit=unit)
+            data = draw_data(sample, run, fitted=fitted, unit=unit, sizes=sizes)
             table = setting(run, data)
             table.update(measure(run, data))
             sample.observe(table)

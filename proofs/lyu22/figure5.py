@@ -120,7 +120,7 @@ def simulate(sample: Sample) -> None:
     sample.predicate("within a decade", _near(1.0))
     sample.predicate("within half a decade", _near(0.5))
     sample.predicate("shown by a draw", _shown_by_a_draw)
-    sample.predicate("within the draws", lambda v, x: bool(v.value.min() <= x.value <= v.value.max()))
+    sample.predicate("within the draws", _between)
     sample.predicate("switches", _switches)
     sample.predicate("all equal", lambda v, x: bool(np.all(v.value == x.value)))
     sample.predicate("falls to", _falls_to)
@@ -140,6 +140,11 @@ def _shown_by_a_draw(b: Measured, a: Measured, first: Measured, last: Measured) 
     return bool(np.any(close))
 
 
+def _between(series: Measured, level: Measured) -> bool:
+    values = np.asarray(series.value)
+    return bool(values.min() <= level.value <= values.max())
+
+
 def _switches(series: Measured, level: Measured) -> bool:
     above = np.asarray(series.value) > level.value
     return int(np.count_nonzero(above[1:] != above[:-1])) >= 4
@@ -156,7 +161,8 @@ def _report(sample: Sample, problem: Problem, run: Run, floor: Array, late: Arra
     draws = len(problem.start)
 
     def line(what: str, reported: str, values: Array, form: str) -> None:
-        spread = f"{values.min():{form}} to {values.max():{form}}, median {np.median(values):{form}}"
+        ends = f"{values.min():{form}} to {values.max():{form}}"
+        spread = f"{ends}, median {np.median(values):{form}}"
         sample.note(
             f"{what}: reported {reported}; shown draw {values[SHOWN]:{form}}; "
             f"{draws} draws {spread}"

@@ -1,0 +1,305 @@
+"""Simulations behind Theorem 5.1: points of Gamma, its flattest point, and the flow on it.
+
+Nothing here knows how the sharpness depends on the weight: Hessians, their top eigenpairs and the
+gradients of both come from autograd through the forward pass, tangent spaces from the Hessian.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from eostheory.formula import matrix, scalar, vector
+
+from ._batch_norm import (
+    Data,
+    batch_norm,
+    draw_data,
+    known,
+    setting,
+    statistics,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eostheory.agree import Measured, Sample
+    from eostheory.numeric.autodiff import TopEigen
+    from eostheory.numeric.rounding import RunningError
+
+# ------------------------------------------------------------------------------------- symbols
+limit = vector("limit", "d", r"\lim_{\tau\to\infty}\zeta(\tau)")
+limit_Sigma = scalar("limit_Sigma", r"\lVert\lim\zeta\rVert_{\Sigma_x}", positive=True)
+w_star = vector("w_star", "d", "w_*")
+wt_star = vector("wt_star", "d", r"\tilde w_*")
+lam_limit = scalar("lam_limit", r"\lambda_1^H(\lim\zeta)", positive=True)
+lam_any = scalar("lam_any", r"\lambda_1^H(w)", positive=True)
+rival = vector("rival", "d", "v")
+b_rival = scalar("b_rival", "b")
+stationary = vector("stationary", "d", r"w_{\nabla=0}")
+grad_log_sharpness = vector("grad_log_sharpness", "d", r"\nabla_\Gamma\log\lambda_1^H(w)")
+grad_log_norm = vector("grad_log_norm", "d", r"\nabla_\Gamma\log\lVert\tilde w\rVert_2^2")
+grad_norm = vector("grad_norm", "d", r"\nabla_\Gamma\lVert\tilde w\rVert_2^2")
+grad_at_star = vector("grad_at_star", "d", r"\nabla_\Gamma\lVert\tilde w\rVert_2^2(w_*)")
+w_tilde_norm2 = scalar("w_tilde_norm2", r"\lVert\tilde w\rVert_2^2", positive=True)
+
+P = matrix("P", "d", "d", r"P_{T_w\Gamma}", symmetric=True)
+
+FLAT = 1e-7
+"""Hessian eigenvalues below this share of the largest one belong to the tangent space."""
+ROUGH = 1e-3
+"""Data whose smallest positive Hessian eigenvalue is a smaller share of the top one are refused."""
+TIME, STEP = 14.0, 0.7
+"""The flow is followed for this long, in Runge-Kutta steps of this size."""
+
+
+class Landscape:
+    """Loss, slope and curvature of one data set, all by autograd through the forward pass."""
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+
+    def outputs(self, weight: Tensor) -> Tensor:
+        """Outputs on the data, (n,)."""
+        scores = self.data.X @ weight
+        centre, spread = statistics(self.data.y)
+        return batch_norm(scores, scores, spread, centre)
+
+    def loss(self, weight: Tensor) -> Tensor:
+        """Mean squared error."""
+        error = self.outputs(weight) - self.data.y
+        return (error * error).mean()
+
+    def linear(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Slope and offset of the model: its outputs at the unit vectors and at zero."""
+        centre, spread = statistics(self.data.y)
+        scores = self.data.X @ weight
+        offset = batch_norm(scores, 0 * weight.sum(), spread, centre)
+        return batch_norm(scores, weight, spread, centre) - offset, offset
+
+    def norm2(self, weight: Tensor) -> Tensor:
+        """Squared norm of the slope."""
+        slope, _ = self.linear(weight)
+        return (slope * slope).sum()
+
+    def curved(self, weight: Tensor) -> tuple[TopEigen, Tensor]:
+        """Top eigenpair of the Hessian, and the projector onto the tangent space of Gamma.
+
+        Raises:
+            RepeatedTopEigenvalue: where the flow is not defined.
+            Rejected: where no gap separates the tangent space.
+        """
+        import torch
+
+        from eostheory.agree import Rejected
+        from eostheory.numeric.autodiff import hessian, top_eigenpair
+
+        matrix_ = hessian(self.loss, weight)
+        top = top_eigenpair(matrix_, error=1e-12)
+        values, vectors = torch.linalg.eigh(matrix_)
+        flat = values < FLAT * top.value
+        if bool((values[~flat] < ROUGH * top.value).any()):
+            raise Rejected("the data are nearly degenerate")
+        kernel = vectors[:, flat]
+        return top, kernel @ kernel.T - torch.outer(weight, weight) / weight.dot(weight)
+
+    def onto_gamma(self, weight: Tensor) -> Tensor:
+        """Gauss-Newton to zero residuals, then back to the sphere."""
+        import torch
+
+        for _ in range(3):
+            miss = self.outputs(weight) - self.data.y
+            if float(miss.abs().max()) < 1e-14:
+                break
+            slopes = torch.func.jacrev(self.outputs)(weight)
+            weight = weight - torch.linalg.lstsq(slopes, miss, driver="gelsd", rcond=1e-9).solution
+            weight = weight / torch.linalg.vector_norm(weight)
+        return weight
+
+    def velocity(self, weight: Tensor) -> Tensor:
+        """Right-hand side of the sharpness-reduction flow (3)."""
+        from eostheory.numeric.autodiff import third
+
+        top, tangent = self.curved(weight)
+        gradient = tangent @ third(self.loss, weight, top.vector, top.vector) / top.value
+        return -2 * gradient / (4 + gradient.dot(gradient))
+
+
+def least_norm_direction(data: Data) -> tuple[Tensor, Tensor, float]:
+    """Unit least-norm solution of the shifted data by lstsq, kernel basis (d, k), condition."""
+    import torch
+
+    shifted = data.X - data.X.mean(0)
+    goals = data.y - data.y.mean()
+    found = torch.linalg.lstsq(shifted, goals, driver="gelsd", rcond=1e-11).solution
+    _, sizes, right = torch.linalg.svd(shifted)
+    rank = int((sizes > 1e-11 * sizes[0]).sum())
+    condition = float(sizes[0] / sizes[rank - 1])
+    return found / torch.linalg.vector_norm(found), right[rank:].T, condition
+
+
+def _noise(size: int, *seeds: int) -> Tensor:
+    import torch
+
+    generator = torch.Generator().manual_seed(sum(seeds))
+    return torch.randn(size, generator=generator, dtype=torch.float64)
+
+
+def _start(sample: Sample, run: RunningError, largest: tuple[int, int]) -> Data:
+    """Data with a weight on Gamma, or a rejection where Gamma is empty."""
+    from hypothesis import strategies as st
+
+    if not sample.holds("linear_targets"):
+        sample.reject("targets that are not linear leave Gamma empty")
+    examples = sample.draw(st.integers(3, largest[0]), "n")
+    if "simple_top" in sample.withheld:
+        examples = 2  # two outputs are always +-1 about their mean: no curvature at all
+    sizes = examples, sample.draw(st.integers(2, largest[1]), "d")
+    return draw_data(sample, run, fitted=True, sizes=sizes)
+
+
+def point_on_gamma(sample: Sample) -> None:
+    """Gradients along Gamma at one of its points, of the sharpness and of the slope's norm."""
+    import torch
+
+    from eostheory.numeric.autodiff import gradient, third, third_tensor
+    from eostheory.numeric.rounding import RunningError
+
+    sample.holds("simple_top")
+    with RunningError() as run:
+        data = _start(sample, run, (8, 9))
+    land = Landscape(data)
+    top, tangent = land.curved(data.w)
+    scale = float(torch.linalg.vector_norm(third_tensor(land.loss, data.w)))
+    blur = 1e-12 * scale / float(top.gap) + 1e-12 / ROUGH
+    with RunningError() as run:
+        run.declare(tangent, blur / 4)
+        turn = third(land.loss, data.w, top.vector, top.vector)
+        run.declare(turn, run.error(turn) + blur * scale)
+        table = setting(run, data)
+        value = land.norm2(data.w)
+        table[P] = known(run, tangent)
+        table[grad_log_sharpness] = known(run, tangent @ turn / top.value)
+        table[grad_log_norm] = known(
+            run, tangent @ gradient(lambda v: torch.log(land.norm2(v)), data.w)
+        )
+        table[grad_norm] = known(run, tangent @ gradient(land.norm2, data.w))
+        table[w_tilde_norm2] = known(run, value)
+        sample.observe(table)
+
+
+def stationary_points(sample: Sample) -> None:
+    """Newton on the slope's squared norm along Gamma, from a random point of it."""
+    import torch
+
+    from eostheory.numeric.autodiff import gradient, hessian
+    from eostheory.numeric.rounding import RunningError
+
+    with RunningError() as run:
+        data = _start(sample, run, (12, 16))
+    land = Landscape(data)
+    best, kernel, condition = least_norm_direction(data)
+    if condition > 1e3:
+        sample.reject("the data are nearly degenerate")
+    place = data.w + kernel @ _noise(kernel.shape[1], data.size)
+    other = data.w + kernel @ _noise(kernel.shape[1], data.size, 1)
+    moved = torch.zeros(())
+    for _ in range(4 if sample.holds("stationary") and kernel.shape[1] else 0):
+        chart = lambda c, at=place: land.norm2(at + kernel @ c)  # noqa: E731
+        zero = torch.zeros(kernel.shape[1], dtype=torch.float64)
+        step = torch.linalg.solve(hessian(chart, zero), gradient(chart, zero))
+        place, moved = place - kernel @ step, torch.linalg.vector_norm(step)
+    length = torch.linalg.vector_norm(place)
+    slack = 2 * float(moved / length) + 256 * len(place) * 2.0**-53 * condition**2
+    with RunningError() as run:
+        found = run.declare(place / length, slack)
+        flattest = run.declare(best, slack)
+        table = setting(run, data)
+        slope, _ = land.linear(found)
+        along = kernel @ (kernel.T @ gradient(land.norm2, flattest))
+        along = along - flattest * (flattest * along).sum()
+        table.update({stationary: known(run, found), w_star: known(run, flattest)})
+        table.update({wt_star: known(run, slope), grad_at_star: known(run, along)})
+        for point in (run.fresh(best), run.fresh(other)):
+            run.declare(point, slack)
+            rival_slope, rival_offset = land.linear(point)
+            table.update({rival: known(run, rival_slope), b_rival: known(run, rival_offset)})
+            sample.observe(table)
+
+
+def follow(land: Landscape, start: Tensor) -> tuple[list[Tensor], float]:
+    """The flow from ``start``, and how far its end may be from its limit.
+
+    The bound sums the geometric series of the remaining steps at the measured ratio.
+    """
+    import torch
+
+    path = [start]
+    for _ in range(round(TIME / STEP)):
+        here = path[-1]
+        k1 = land.velocity(here)
+        k2 = land.velocity(land.onto_gamma(here + STEP / 2 * k1))
+        k3 = land.velocity(land.onto_gamma(here + STEP / 2 * k2))
+        k4 = land.velocity(land.onto_gamma(here + STEP * k3))
+        path.append(land.onto_gamma(here + STEP / 6 * (k1 + 2 * k2 + 2 * k3 + k4)))
+    steps = [float(torch.linalg.vector_norm(b - a)) for a, b in pairwise(path)]
+    ratio = min(0.9, steps[-1] / steps[-2]) if steps[-2] > 1e-13 else 0.0
+    return path, 1.5 * steps[-1] * ratio / (1 - ratio)
+
+
+def flow_from_a_start(sample: Sample) -> None:
+    """Follow the flow from a random point of Gamma to its end."""
+    import torch
+
+    from eostheory.agree import Measured
+    from eostheory.numeric.rounding import RunningError
+
+    sample.holds("simple_top")
+    with RunningError() as run:
+        data = _start(sample, run, (6, 8))
+    land = Landscape(data)
+    best, kernel, condition = least_norm_direction(data)
+    if condition > 1e3:
+        sample.reject("the data are nearly degenerate")
+    start = land.onto_gamma(data.w + kernel @ _noise(kernel.shape[1], data.size))
+    path, slack = follow(land, start)
+    slack += 256 * len(best) * 2.0**-53 * condition**2
+    end = path[-1]
+    with RunningError() as run:
+        run.declare(end, slack)
+        table = setting(run, data)
+        table[limit], table[w_star] = known(run, end), known(run, run.declare(best, slack))
+        table[limit_Sigma] = known(run, statistics(data.X @ end)[1])
+    lowest = land.curved(end)[0].value
+    table[lam_limit] = Measured(float(lowest), 100 * slack * float(lowest))
+    for point in (best, start):
+        slope, offset = land.linear(point)
+        table.update({rival: _rounded(slope, slack), b_rival: _rounded(offset, slack)})
+        level = float(land.curved(point)[0].value)
+        table[lam_any] = Measured(level, 100 * slack * level)
+        sample.observe(table)
+    distance = [float(torch.linalg.vector_norm(land.linear(p)[0] - land.linear(best)[0]))
+                for p in path]  # fmt: skip
+    times = [STEP * i for i in range(len(path))]
+    sample.plot(
+        "Distance of the linear model to the least-norm one along the flow",
+        "time of the flow",
+        "distance",
+        [
+            {"label": "distance", "x": times, "y": distance},
+            {
+                "label": "exp(-time)",
+                "x": times,
+                "y": [distance[0] * 2.718281828459045**-t for t in times],
+                "style": "dashed",
+            },
+        ],
+        yscale="log",
+    )
+
+
+def _rounded(value: Tensor, share: float) -> Measured:
+    from eostheory.agree import Measured
+
+    size = float(value.abs().max())
+    return Measured(value.numpy().copy(), 100 * share * size + 0 * value.abs().numpy())

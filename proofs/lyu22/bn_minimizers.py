@@ -1,0 +1,151 @@
+r"""Gamma is the set of global minimizers of batch-normalized linear regression.
+
+Setting:  inputs with mean mu_x and covariance Sigma_x (weights 1/n), targets of a linear model; a
+          batch-normalized linear model with the mean and deviation of the targets.
+Claim:    a weight of the unit sphere is a global minimizer exactly if
+          <w / |w|_Sigma, x_i - mu_x> = (y_i - mu_y) / sigma_y for every i (Lemma O.1).
+Source:   Lyu, Li, Arora, arXiv:2206.07085, appendix O.
+
+The derivation knows only that the loss is a mean of squares; the simulation finds minimizers by
+Gauss-Newton from random weights.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eostheory.claims import Claim
+from eostheory.formula import Equation, as_expr, norm2, outer, scalar, vector
+
+from ._batch_norm import (
+    MINIMIZER,
+    Data,
+    X,
+    Xt,
+    batch_norm,
+    centred_data,
+    draw_data,
+    draw_sizes,
+    known,
+    mu_x,
+    mu_y,
+    n,
+    normalized_batch,
+    on_gamma,
+    one,
+    q,
+    setting,
+    sigma_y,
+    statistics,
+    w,
+    y,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eostheory.agree import Sample
+    from eostheory.symbolic import Model
+
+w_min = vector("w_min", "d", r"w_{\min}")
+w_min_Sigma = scalar("w_min_Sigma", r"\lVert w_{\min}\rVert_{\Sigma_x}", positive=True)
+loss_on_gamma = scalar("loss_on_gamma", r"\mathcal{L}(w)|_{w\in\Gamma}", nonnegative=True)
+root_loss = scalar("root_loss", r"\sqrt{\mathcal{L}(w_{\min})}", nonnegative=True)
+root_least = scalar("root_least", r"\sqrt{\min\mathcal{L}}", nonnegative=True)
+direction = vector("direction", "n", "e")
+
+# ------------------------------------------------------------------------------- statements
+minimizers = {
+    "minimizers lie on Gamma": Equation(
+        (X - outer(one, mu_x)) @ (w_min / w_min_Sigma), (y - mu_y * one) / sigma_y
+    ),
+    "points of Gamma are minimizers": Equation(loss_on_gamma, as_expr(0)),
+}
+
+
+# ------------------------------------------------------------------------------- derivation
+def derive_minimizers(m: Model) -> None:
+    """The loss is a mean of squares with least value zero, so at a minimizer each of them is."""
+    centred_data(m)
+    m.relation(norm2(direction), 1, by="unit residual")
+    miss = (n ** Fraction(1, 2) * root_loss) * direction
+    m.relation(Xt @ w_min, w_min_Sigma * (q + miss / sigma_y), by="residual")
+    residual = (sigma_y / w_min_Sigma) * (Xt @ w_min) + mu_y * one - y
+    square = m.decide(Equation(n**-1 * norm2(residual), root_loss**2))
+    if square.outcome != "holds":
+        raise ArithmeticError("the residual is not the root of the loss times a unit vector")
+    m.step("the residuals at w_min are sqrt(n L(w_min)) times a unit vector")
+    m.relation(root_loss, root_least, by="least_loss")
+    m.step("targets of a linear model are met exactly by its weight, so the least loss is 0")
+    m.relation(root_least, 0, by="linear_targets")
+    on_gamma(m)
+    m.define(loss_on_gamma, n**-1 * norm2(normalized_batch(X @ w, sigma_y, mu_y) - y))
+
+
+# ------------------------------------------------------------------------------- simulation
+def search_minimizer(sample: Sample) -> None:
+    """Gauss-Newton from a random weight, and the loss at a weight that fits by construction."""
+    from eostheory.agree import Measured
+    from eostheory.numeric.rounding import RunningError
+
+    with RunningError() as run:
+        linear, fitted = sample.holds("linear_targets"), sample.holds("minimizer")
+        sizes = draw_sizes(sample, 20)
+        if not linear:  # more examples than inputs, or every target is linear
+            sizes = (sizes[0] + sizes[1] + 2, sizes[1])
+        data = draw_data(sample, run, fitted=fitted, sizes=sizes)
+        if not linear:
+            data = Data(data.X, data.y + run.fresh(data.X[:, 0] ** 2), data.w)
+        table = setting(run, data)
+        error = batch_norm(data.X @ data.w, data.X @ data.w, *reversed(statistics(data.y))) - data.y
+        table[loss_on_gamma] = known(run, (error * error).mean())
+    weight, slack = descend(data, 12 if sample.holds("least_loss") else 0)
+    table[w_min] = Measured(weight.numpy(), np.full(len(weight), slack))
+    with RunningError() as run:
+        run.declare(weight, slack)
+        table[w_min_Sigma] = known(run, statistics(data.X @ weight)[1])
+    sample.observe(table)
+
+
+def descend(data: Data, steps: int) -> tuple[Tensor, float]:
+    """A minimizer by Gauss-Newton on the outputs, with a bound on its distance to the exact one."""
+    import torch
+
+    centre, spread = statistics(data.y)
+
+    def residual(w: Tensor) -> Tensor:
+        scores = data.X @ w
+        return batch_norm(scores, scores, spread, centre) - data.y
+
+    generator = torch.Generator().manual_seed(data.size)
+    weight = torch.randn(data.X.shape[1], generator=generator, dtype=torch.float64)
+    if torch.dot(data.X @ weight - (data.X @ weight).mean(), data.y) < 0:
+        weight = -weight
+    reach = 0.0
+    for _ in range(steps):
+        inverse = torch.linalg.pinv(torch.func.jacrev(residual)(weight), rtol=1e-11)
+        weight = weight - inverse @ residual(weight)
+        weight = weight / torch.linalg.vector_norm(weight)
+        reach = float(torch.linalg.matrix_norm(inverse, 2))
+    # the residual is zero at the exact minimizer, up to what rounding makes of it
+    return weight, 64 * data.size * 2.0**-53 * reach * float(data.y.abs().max())
+
+
+CLAIMS = [
+    Claim(
+        id="lyu22/lemma-O.1.manifold",
+        statement=minimizers,
+        hypotheses={
+            "least_loss": "w_min is a global minimizer of the loss",
+            "linear_targets": "the targets are generated by a linear model",
+        }
+        | MINIMIZER,
+        derive=derive_minimizers,
+        simulate=search_minimizer,
+        rests_on=("lyu22/lemma-O.1.loss", "lyu22/lemma-O.1.p1"),
+        reading="equality of two sets: minimizers lie on Gamma, points of Gamma are minimizers",
+    ),
+]
