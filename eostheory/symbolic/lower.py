@@ -52,6 +52,7 @@ class Kernel:
         """Drop cached results; call after every new definition, relation or assumption."""
         self._cache.clear()
         self.words.clear()
+        self.powers.clear()
 
     # -------------------------------------------------------------------- lowering
     def lower(self, expr: Expr) -> Value:

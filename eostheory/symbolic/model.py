@@ -187,7 +187,7 @@ class Model:
         return self.lift.formula(value, expr.shape)
 
     def derived(self, symbol: Symbol) -> Expr | None:
-        """The value of a symbol that is defined, or rewritten by a relation; None for a free one."""
+        """The value of a symbol that is defined or rewritten by a relation, None for a free one."""
         normal = self.normal(symbol)
         return None if normal == symbol else normal
 

@@ -37,6 +37,10 @@ class Powers:
         signs.powers = self
         self._factors: dict[Poly, Factors] = {}
 
+    def clear(self) -> None:
+        """Forget factor forms: what is known about signs has changed."""
+        self._factors.clear()
+
     # ---------------------------------------------------------------- factor form
     def factor(self, poly: Poly) -> Factors:
         """The factor form of a non-zero ``poly``."""
@@ -94,6 +98,8 @@ class Powers:
                 )
                 terms[mono] = c
             unit, base = self.primitive(Poly(self.field, terms))
+            if self.signs.cheap(base) in ("-", "0-"):
+                unit, base = -unit, -base
             content = content * unit ** int(multiplicity)
             result.append((self.base(base), int(multiplicity)))
         return content, result
@@ -179,7 +185,8 @@ class Powers:
             elif sign in ("-", "0-"):
                 if e % 2:
                     c = -c
-                result = result * self.power(-self.as_poly(atom), tidy(e * exponent))
+                opposite = self.base(-self.as_poly(atom))
+                result = result * self.field.gen(opposite, tidy(e * exponent))
             elif e % 2:
                 unknown.append((atom, e))
             else:

@@ -175,6 +175,18 @@ class Signs:
                 return answer[0]
         return self.quick(poly) if poly.single is not None or sign != "?" else "?"
 
+    def cheap(self, poly: Poly) -> str:
+        """The sign as far as it is known without factoring."""
+        tags = set(self.field.tags)
+        for known in (self._known(poly), self.quick(poly), self._by_shift(poly)):
+            if known != "?":
+                return known
+        for known in (self._known(-poly), self._by_shift(-poly)):
+            if known != "?":
+                return flip(known)
+        self.field.tags = tags
+        return "?"
+
     def _by_shift(self, poly: Poly) -> str:
         """Add a known fact: ``p = fact + (terms of one sign)``."""
         for fact, (sign, tag) in self.facts.items():
