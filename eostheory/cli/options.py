@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-# Copies of eostheory.suite.EXIT_MEANINGS, eostheory.claims.Verdict and so on would need imports that
-# --help cannot afford; a test compares them.
+# The names below stand elsewhere too (in eostheory.suite and eostheory.claims); importing them from
+# there is more than --help can afford, so a test compares them.
 
 
 class Profile(StrEnum):
@@ -95,11 +95,21 @@ Papers = Annotated[
 ]
 Kinds = Annotated[
     list[KindName] | None,
-    typer.Option("--kind", help="Only this kind of statement.", rich_help_panel=_SELECT),
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="Only this kind of statement: theorem, lemma, proof-step, equation, figure, ...",
+        rich_help_panel=_SELECT,
+    ),
 ]
 Verdicts = Annotated[
     list[VerdictName] | None,
-    typer.Option("--verdict", help="Only claims with this verdict.", rich_help_panel=_SELECT),
+    typer.Option(
+        "--verdict",
+        metavar="VERDICT",
+        help="Only claims with this verdict: proved, refuted, open, ...",
+        rich_help_panel=_SELECT,
+    ),
 ]
 Expression = Annotated[
     str,

@@ -24,6 +24,9 @@ IMPORT_BUDGET = 120.0
 """Seconds that importing a script may take."""
 
 
+_TRACEBACK_LINES = 60
+
+
 class OutOfTime(BaseException):
     """Raised by the alarm.
 
@@ -130,7 +133,12 @@ def _captured(output: io.StringIO) -> Iterator[None]:
 
 
 def _traceback(failure: BaseException, output: io.StringIO) -> str:
-    text = "".join(traceback.format_exception(failure))
+    lines = "".join(traceback.format_exception(failure)).splitlines()
+    if len(lines) > 2 * _TRACEBACK_LINES:
+        # endless recursion: its ends tell the story
+        between = f"  ... {len(lines) - 2 * _TRACEBACK_LINES} lines ..."
+        lines = [*lines[:_TRACEBACK_LINES], between, *lines[-_TRACEBACK_LINES:]]
+    text = "\n".join(lines) + "\n"
     if printed := output.getvalue().strip():
         text += f"\nprinted before that:\n{printed[-2000:]}\n"
     return text
