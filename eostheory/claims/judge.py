@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eostheory.claims.claim import Claim, Parts, symbols_in
 from eostheory.claims.score import score_derivation, score_simulation
 from eostheory.claims.verdict import Leg, Legs, Verdict, combine, is_exact_form, verdict_of
-from eostheory.formula import Symbol
+from eostheory.formula import Equation, Symbol
 
 if TYPE_CHECKING:
     from eostheory.agree import Comparison, Record
@@ -145,7 +145,7 @@ def compare_parts(
     model, record = witnesses.model(withheld), witnesses.record(withheld)
     decisions = {name: model.decide(part) for name, part in parts.items()} if model else {}
     comparisons = _compare_all(parts, record)
-    between = _compare_witnesses(model, record, parts)
+    between = _compare_witnesses(model, record, parts, decisions)
     legs = Legs(
         combine([_LEG[d.outcome] for d in decisions.values()]),
         combine([Leg(c.outcome) for c in comparisons.values()]),
@@ -180,17 +180,29 @@ def _compare_all(parts: Parts, record: Record | None) -> dict[str, Comparison]:
     return {name: compare(part, record) for name, part in parts.items()}
 
 
-def _compare_witnesses(model: Model | None, record: Record | None, parts: Parts) -> Comparison | None:
-    """Evaluate what was derived on what was observed: an error of ours shows here."""
+def _compare_witnesses(
+    model: Model | None, record: Record | None, parts: Parts, decisions: Mapping[str, Decision]
+) -> Comparison | None:
+    """Evaluate what was derived on what was observed: an error of ours shows here.
+
+    Compared are the symbols that the derivation defines and, where a side of an equation is made
+    of symbols known through relations only, the derivation's own right-hand side.
+    """
     if model is None or record is None:
         return None
-    from eostheory.agree import compare_derivation
+    from eostheory.agree import compare, compare_derivation
 
     wanted: frozenset[Symbol] = frozenset().union(*(symbols_in(p) for p in parts.values()))
     derived = {s: v for s in wanted if (v := model.derived(s)) is not None}
-    if not derived:
-        return None
-    return compare_derivation(derived, record)
+    if derived:
+        return compare_derivation(derived, record)
+    for name, part in parts.items():
+        own = decisions[name].derived
+        if isinstance(part, Equation) and own is not None and own != part.lhs:
+            found = compare(Equation(part.lhs, own), record)
+            if found.outcome != "none":
+                return found
+    return None
 
 
 def _nature(claim: Claim, printed: Judgement) -> str | None:

@@ -107,6 +107,11 @@ def _is_zero(expr: Expr) -> bool:
     return isinstance(expr, Number) and expr.value == 0
 
 
+def _vanishes(expr: Expr) -> bool:
+    """Whether a printed zero makes the whole term nothing, so that changing it changes nothing."""
+    return _is_zero(expr) or (isinstance(expr, Mul) and any(map(_is_zero, expr.factors)))
+
+
 def _scaled(expr: Expr, factor: Fraction) -> Expr:
     match expr:
         case Number(value):
@@ -123,7 +128,7 @@ def _terms(expr: Expr) -> Iterator[tuple[tuple[int, ...], Expr, bool]]:
     for path, node in walk(expr):
         if isinstance(node, Add):
             for i, term in enumerate(node.terms):
-                if not isinstance(term, Add):
+                if not isinstance(term, Add) and not _vanishes(term):
                     yield (*path, i), term, True
 
 
@@ -197,7 +202,11 @@ def _transposable(node: Symbol, expr: Expr, path: tuple[int, ...]) -> bool:
 
 def _swaps(expr: Expr) -> Iterator[tuple[str, str, Expr]]:
     """Each symbol once exchanged for the next one of its shape in the expression."""
-    leaves = [(p, n) for p, n in walk(expr) if isinstance(n, Symbol)]
+    leaves = [
+        (p, n)
+        for p, n in walk(expr)
+        if isinstance(n, Symbol) and not any(map(_vanishes, _ancestors(expr, p)))
+    ]
     names = sorted({n for _, n in leaves}, key=lambda s: s.name)
     for i, symbol in enumerate(names):
         rivals = [s for s in names[i + 1 :] + names[:i] if s.shape == symbol.shape]
