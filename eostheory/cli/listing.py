@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import typer
+
 from eostheory.cli.guard import guard
 from eostheory.suite import Known, Request, survey
 
@@ -19,7 +21,7 @@ def print_list(request: Request) -> None:
         _print_table(console, found)
     else:
         for known in found:
-            console.print("\t".join(_cells(known)), markup=False)
+            typer.echo("\t".join(_cells(known)))
 
 
 def _cells(known: Known) -> tuple[str, ...]:
