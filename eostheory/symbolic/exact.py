@@ -154,6 +154,8 @@ class Instance:
                 )
             case Add(terms):
                 return _sum([get(t) for t in terms])
+            case Mul(factors) if expr.shape != () and Number(Fraction(0)) in factors:
+                return self._zeros(expr.shape)
             case Mul(factors):
                 return self._product([(f.shape, get(f)) for f in factors])
             case Power(base, exponent):
@@ -182,6 +184,12 @@ class Instance:
             case Apply(form, args):
                 return self._apply(form, [get(a) for a in args])
         raise TypeError(f"cannot evaluate {type(expr).__name__}")
+
+    def _zeros(self, shape: tuple[Dim, ...]) -> Entries:
+        if not shape:
+            return self.kernel.field.zero
+        side = shape[0] if isinstance(shape[0], int) else self.sizes.setdefault(shape[0], 3)
+        return tuple(self._zeros(shape[1:]) for _ in range(side))
 
     def _size(self, dim: Dim) -> int:
         if isinstance(dim, int):

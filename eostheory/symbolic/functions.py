@@ -18,6 +18,7 @@ from eostheory.symbolic.scalars import (
     Field,
     Monomial,
     Poly,
+    Reducer,
     Undefined,
     tidy,
     to_fraction,
@@ -115,6 +116,8 @@ class Functions:
             return Poly(self.field, {info.key: fmpq(1)})
         if info.kind == "prime":
             return self._log_number(fmpq(info.key))
+        if info.kind == "base" and info.key.single is not None:  # the opposite of a lone atom
+            return self.log(-info.key if negative else info.key)
         inner = self.powers.as_poly(atom)
         if info.kind == "function" and info.key[0] in LAMBERT:
             # w exp(w) = x: log|w| = log|x| - w
@@ -194,7 +197,7 @@ class Functions:
             result = result * self.field.gen(found, times)
         return result
 
-    def _sign_reducer(self, atom: int):  # type: ignore[no-untyped-def]
+    def _sign_reducer(self, atom: int) -> Reducer:
         def reduce(exponent: Exponent) -> Poly | None:
             if not isinstance(exponent, int) or exponent in (0, 1):
                 return None
@@ -230,7 +233,7 @@ class Functions:
             result = result * self.field.gen(found, 2 - power % 2)
         return result
 
-    def _cube_reducer(self, atom: int):  # type: ignore[no-untyped-def]
+    def _cube_reducer(self, atom: int) -> Reducer:
         def reduce(exponent: Exponent) -> Poly | None:
             if not isinstance(exponent, int) or exponent in (0, 1, 2):
                 return None

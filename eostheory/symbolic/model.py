@@ -178,6 +178,15 @@ class Model:
         """The derivation rests on another claim."""
         self.rests_on.append(claim_id)
 
+    def taylor(self, name: str, z: Expr, order: int, letter: str = "") -> Expr:
+        """``1/(1+z)``, ``sqrt(1+z)``, ``1/sqrt(1+z)``, ``log(1+z)`` or ``exp(z)`` for small ``z``.
+
+        The terms below ``z**order`` plus a bounded remainder letter times ``z**order``.
+        """
+        from eostheory.symbolic.taylor import expand
+
+        return expand(self, name, z, order, letter).value
+
     # --------------------------------------------------------------------- calculation
     def normal(self, expr: Expr) -> Expr:
         """The normal form in the generators, as a formula."""
