@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eostheory.report.explain import corrected_lines, witness_lines
-from eostheory.report.records import Record, by_paper, claims_of, statements
+from eostheory.report.records import Record, by_paper, changed_parts, claims_of
 from eostheory.report.verdicts import NATURES
 
 
@@ -47,9 +47,7 @@ def _entry(claim: Record) -> str:
         lines.append("**Witness:**\n\n" + _fenced("\n".join(found)))
     corrected = claim["corrected"]
     if corrected:
-        shown = corrected.get("latex") or {}
-        if shown != statements(claim):
-            lines.append(_formulas("Corrected", shown))
+        lines.append(_formulas("Corrected", changed_parts(claim)))
         notes = [n for n in corrected_lines(claim) if n.startswith(("under the", "which is"))]
         if notes:
             lines.append(f"{_plain('; '.join(notes))}.\n")

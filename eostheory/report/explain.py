@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eostheory.report.plain import plain_math, plain_text
-from eostheory.report.records import Record, complete, duration, statements, survivors
+from eostheory.report.records import (
+    Record,
+    changed_parts,
+    complete,
+    duration,
+    statements,
+    survivors,
+)
 from eostheory.report.verdicts import LEGS, NATURES, look
 
 Section = tuple[str, list[str]]
@@ -144,10 +151,10 @@ def corrected_lines(record: Record) -> list[str]:
     corrected = record["corrected"]
     if not corrected:
         return []
-    text = corrected.get("text") or {
-        name: plain_math(latex) for name, latex in (corrected.get("latex") or {}).items()
-    }
-    lines = _named(text)
+    changed = changed_parts(record, plain=True)
+    if not corrected.get("text"):
+        changed = {name: plain_math(latex) for name, latex in changed.items()}
+    lines = _named(changed)
     if corrected.get("hypothesis"):
         lines.append(f"under the hypothesis: {corrected['hypothesis']}")
     if corrected.get("verdict"):
@@ -192,10 +199,22 @@ def evidence_lines(record: Record, witness: str) -> list[str]:
 
 def short(value: Any, most: int = 400) -> str:
     """One readable line for a JSON value."""
+    text = _shown(value)
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def _shown(value: Any) -> str:
+    """A number, a vector as ``(1, 2)``, a matrix as ``(1, 2; 3, 4)``, anything else as JSON."""
     if isinstance(value, float):
         return f"{value:.12g}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and value:
+        if all(isinstance(item, str | int | float) for item in value):
+            return f"({', '.join(map(_shown, value))})"
+        if all(isinstance(row, list | tuple) and row for row in value):
+            return f"({'; '.join(_shown(row)[1:-1] for row in value)})"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _named(parts: Mapping[str, str]) -> list[str]:

@@ -24,6 +24,7 @@ from eostheory.report.plots import figure
 from eostheory.report.records import (
     Record,
     by_paper,
+    changed_parts,
     claims_of,
     duration,
     is_encoded,
@@ -33,7 +34,7 @@ from eostheory.report.records import (
     survivors,
 )
 from eostheory.report.summary import EXITS
-from eostheory.report.verdicts import LOOKS, NATURES, look
+from eostheory.report.verdicts import LOOKS, NATURES, look, urgency
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,7 +65,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         coverage={p: (sum(map(is_encoded, group)), len(group)) for p, group in papers.items()},
         counts=_counts(claims),
         encoded=sum(map(is_encoded, claims)),
-        attention=[c for c in claims if needs_attention(c)],
+        attention=sorted(filter(needs_attention, claims), key=lambda c: urgency(c["verdict"])),
         refuted=[c for c in claims if c["verdict"] == "refuted" and not needs_attention(c)],
         improved=[c for c in claims if c["improved"]],
         kinds=sorted({c["kind"] for c in claims if c["kind"]}),
@@ -166,6 +167,7 @@ def _environment() -> Environment:
         leg_lines=leg_lines,
         witness_facts=witness_facts,
         statements=statements,
+        changed_parts=changed_parts,
         survivors=survivors,
         natures=NATURES,
     )

@@ -33,6 +33,7 @@ _SEPARATORS = re.compile(r"\\(?:quad|qquad|implies|iff|Rightarrow|Leftrightarrow
 _RELATIONS = re.compile(
     r"=|\u2254|\\(?:leq?|geq?|approx|lesssim|gtrsim|leftarrow|to|rightarrow|in)(?![A-Za-z])"
 )
+_WORDS = re.compile(r"(?<![_^])\\text\s*\{([^{}\\]{12,})\}")
 _LONG = 48
 
 
@@ -65,7 +66,7 @@ def _math(latex: str) -> str:
     source = re.sub(r"\\tag\s*\{([^{}]*)\}", r"\\quad\\text{(\1)}", source)
     source = re.sub(r"\\(begin|end)\{(?:align|aligned|split)\*?\}", r"\\\1{align*}", source)
     try:
-        pieces = [f"{gap}<span>{_convert(piece)}</span>" for gap, piece in _pieces(source)]
+        pieces = [gap + _piece(piece) for gap, piece in _pieces(source)]
     except Exception:  # the library raises many unrelated types; any of them means "show source"
         return f'<code class="tex">{escape(latex)}</code>'
     return f'<span class="math">{"".join(pieces)}</span>'
@@ -77,16 +78,31 @@ def _delimiter(match: re.Match[str]) -> str:
     return rf"\{match[1]}\{name} " if name else r"\| "
 
 
+def _piece(latex: str) -> str:
+    words = _WORDS.fullmatch(latex)
+    return escape(words[1]) if words else f"<span>{_convert(latex)}</span>"
+
+
 def _pieces(latex: str) -> list[tuple[str, str]]:
     """(space before it, piece) of the pieces between which a line may break."""
     cuts = _cuts(latex, _SEPARATORS)
     parts = [latex[a:b] for a, b in zip([0, *cuts], [*cuts, len(latex)], strict=True)]
     fine: list[tuple[str, str]] = []
-    for part in parts:
+    for part in (piece for whole in parts for piece in _apart(whole)):
         inner = [c for c in _cuts(part, _RELATIONS) if c > 8] if len(part) > _LONG else []
         ends = zip([0, *inner], [*inner, len(part)], strict=True)
         fine.extend((" " if a == 0 and fine else "", part[a:b].strip()) for a, b in ends)
     return [(gap, piece) for gap, piece in fine if piece.strip(" \\")]
+
+
+def _apart(latex: str) -> list[str]:
+    """``latex`` with its long words apart, so that they are set as prose and may break."""
+    parts, last = [], 0
+    for start in [0, *_cuts(latex, _WORDS)]:
+        if match := _WORDS.match(latex, start):
+            parts += [latex[last:start], match[0]]
+            last = match.end()
+    return [part for part in [*parts, latex[last:]] if part.strip()]
 
 
 def _cuts(latex: str, pattern: re.Pattern[str]) -> list[int]:

@@ -108,6 +108,14 @@ def is_encoded(record: Record) -> bool:
     return bool(record.get("script") or record.get("encoded")) or record.get("verdict") != "open"
 
 
+def changed_parts(record: Record, plain: bool = False) -> dict[str, str]:
+    """Part name -> corrected statement, of the parts that the correction changes."""
+    corrected = record.get("corrected") or {}
+    new = (corrected.get("text") if plain else None) or corrected.get("latex") or {}
+    old = statements(record, plain=new is corrected.get("text"))
+    return {str(k): str(v) for k, v in new.items() if old.get(str(k)) != str(v)}
+
+
 def needs_attention(record: Record) -> bool:
     """Whether the claim makes, or should make, somebody look at it."""
     return (

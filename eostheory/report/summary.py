@@ -15,7 +15,7 @@ from eostheory.report.records import (
     needs_attention,
 )
 from eostheory.report.show import sections_table
-from eostheory.report.verdicts import LOOKS, glyph, look
+from eostheory.report.verdicts import LOOKS, glyph, look, urgency
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -31,6 +31,7 @@ EXITS = {
 }
 
 _SHOWN = 12
+_TRACE = 7
 _BRIEF = frozenset({"place", "printed", "encoded", "witness", "corrected"})
 
 
@@ -38,7 +39,7 @@ def print_summary(report: Mapping[str, Any], console: Console) -> None:
     """Print the end of a run: table by paper and verdict, explanations, and the last word."""
     claims = claims_of(report)
     summary = report.get("summary") or {}
-    attention = [claim for claim in claims if needs_attention(claim)]
+    attention = sorted(filter(needs_attention, claims), key=lambda c: urgency(c["verdict"]))
     improved = [c for c in claims if c["improved"] and c not in attention]
     known = [c for c in claims if c["verdict"] == "refuted" and c not in attention]
     console.print()
@@ -121,4 +122,11 @@ def _explain(console: Console, title: str, claims: Sequence[Record], brief: bool
 
 def _sections(claim: Record, brief: bool) -> list[Section]:
     found = [section for section in findings(claim) if section[0] != "verdict"]
+    found = [(title, _end(lines) if title == "error" else lines) for title, lines in found]
     return [section for section in found if section[0] in _BRIEF] if brief else found
+
+
+def _end(lines: list[str]) -> list[str]:
+    """The end of a traceback, without the lines that only underline others."""
+    rows = [row for line in lines for row in line.splitlines() if row.strip(" ^~")]
+    return rows if len(rows) <= _TRACE else ["... (all of it: eostheory show)", *rows[-_TRACE:]]

@@ -62,10 +62,10 @@ def look(verdict: str) -> Look:
     return _BY_NAME.get(verdict) or Look(verdict, "•", "*", "", "A verdict of another version.")
 
 
-def rank(verdict: str) -> int:
-    """Place of ``verdict`` in the order in which verdicts are listed."""
-    names = list(_BY_NAME)
-    return names.index(verdict) if verdict in _BY_NAME else len(names)
+def urgency(verdict: str) -> int:
+    """Place of ``verdict`` among those that somebody must look at: our own errors come first."""
+    order = ("conflict", "error", "refuted", "vacuous", "undecided")
+    return order.index(verdict) if verdict in order else len(order)
 
 
 def glyph(console: Console, seen: Look) -> str:

@@ -59,6 +59,13 @@ def test_nearly_every_formula_of_the_papers_is_converted_and_quickly(samples):
     assert sum("<code" in markup for markup in shown) <= 5
 
 
+def test_long_words_in_a_formula_are_set_as_prose_and_subscripts_are_left_alone():
+    markup = math(r"\text{the median over all draws <1>}: x_\text{a long subscript}, y")
+    assert "the median over all draws &lt;1&gt;" in markup.replace("<span>", "")
+    assert "<mtext>the median" not in markup
+    assert "<code" not in markup
+
+
 def test_prose_keeps_its_mathematics_and_escapes_the_rest():
     shown = inline("if $x^2$ < 3 & <b>")
     assert "<msup>" in shown

@@ -127,6 +127,14 @@ def test_show_tells_everything_about_a_claim(samples):
         assert part in text
 
 
+def test_only_the_parts_that_a_correction_changes_are_repeated(samples):
+    claim = samples.record("a/b", "refuted", encoded_text={"first": "x = 1", "second": "y = 2"})
+    claim["corrected"] = {"text": {"first": "x = 1", "second": "y = 3"}, "verdict": "proved"}
+    text = explain(claim)
+    assert text.count("x = 1") == 1
+    assert "second: y = 3" in text
+
+
 def test_show_prints_brackets_of_a_record_as_text_not_as_markup(samples):
     text = text_of(render_show(samples.record("a/b", "open", says="[red]x[/red] [/] [bold"), []))
     assert "[red]x[/red] [/] [bold" in text
