@@ -48,7 +48,9 @@ def main(arguments: "list[str]") -> int:
     python = environment()
     install(python)
     if arguments[0] == "test":
-        command = [python, "-m", "pytest", *arguments[1:]]
+        # all tests on all cores; with options of your own, exactly those
+        chosen = arguments[1:] or ["-n", "auto", "--dist", "worksteal"]
+        command = [python, "-m", "pytest", *chosen]
     else:
         command = [python, "-m", "eostheory", *arguments]
     if arguments[0] == "test":

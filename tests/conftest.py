@@ -10,7 +10,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 ALLOWED_SKIPS = {
     "needs a CUDA device",
-    "needs a Chromium or Chrome browser",
+    "no chromium on this machine",
 }
 """The only reasons for which a test may be skipped; EOSTHEORY_NO_SKIPS=1 allows none."""
 
@@ -32,10 +32,19 @@ def one_torch_thread():
 
 def pytest_runtest_logreport(report):
     if report.skipped and not hasattr(report, "wasxfail"):
-        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        reason = reason.removeprefix("Skipped: ")
-        if reason not in ALLOWED_SKIPS or os.environ.get("EOSTHEORY_NO_SKIPS") == "1":
-            _unexplained.append((report.nodeid, reason))
+        _note_skip(report)
+
+
+def pytest_collectreport(report):
+    if report.skipped:
+        _note_skip(report)
+
+
+def _note_skip(report):
+    where = report.longrepr
+    reason = str(where[2] if isinstance(where, tuple | list) else where).removeprefix("Skipped: ")
+    if reason not in ALLOWED_SKIPS or os.environ.get("EOSTHEORY_NO_SKIPS") == "1":
+        _unexplained.append((report.nodeid, reason))
 
 
 def pytest_sessionfinish(session, exitstatus):
