@@ -24,9 +24,9 @@ from eostheory.formula.tensors import (
     Trace,
     Transpose,
 )
+from eostheory.symbolic.letters import UNIT, Tensor, Word
 from eostheory.symbolic.lower import Kernel
 from eostheory.symbolic.scalars import Poly
-from eostheory.symbolic.words import UNIT, Tensor, Word
 
 
 def directional(kernel: Kernel, expr: Expr, wrt: Symbol, direction: Expr) -> Expr:

@@ -148,7 +148,7 @@ class Instance:
                     return get(self.definitions[expr])
                 raise InstanceError(f"the instance gives no value for {expr.name}")
             case Identity(dim):
-                size = self._size(dim)
+                size = self.size(dim)
                 return tuple(
                     tuple(field.const(int(i == j)) for j in range(size)) for i in range(size)
                 )
@@ -191,7 +191,8 @@ class Instance:
         side = shape[0] if isinstance(shape[0], int) else self.sizes.setdefault(shape[0], 3)
         return tuple(self._zeros(shape[1:]) for _ in range(side))
 
-    def _size(self, dim: Dim) -> int:
+    def size(self, dim: Dim) -> int:
+        """The number for a side."""
         if isinstance(dim, int):
             return dim
         if dim not in self.sizes:

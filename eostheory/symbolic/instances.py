@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import combinations_with_replacement, permutations, product
+from itertools import combinations_with_replacement, permutations
 from typing import TYPE_CHECKING, Any
 
 from eostheory.formula import Expr, FormSymbol, Symbol, substitute, symbols_of
+from eostheory.symbolic.building import Builder, unit_vectors
 from eostheory.symbolic.exact import Instance, InstanceError
 from eostheory.symbolic.scalars import Undefined
 
@@ -24,7 +25,7 @@ class Supply:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.failed: list[str] = []
-        self.rng = random.Random(20240229)
+        self.builder = Builder(model, random.Random(20240229))
         self._made: list[tuple[Instance, dict[Any, Any], str]] | None = None
 
     def instances(self) -> list[tuple[Instance, dict[Any, Any], str]]:
@@ -35,7 +36,7 @@ class Supply:
         """
         if self._made is None:
             self._made = list(self._examples())
-            if not self._made:
+            if not self._made and self.model.generic:
                 self._made = list(self._random())
         return self._made
 
@@ -55,32 +56,21 @@ class Supply:
         missing = [s for s in symbols if s not in table and s not in self.model.kernel.definitions]
         for symbol in sorted(missing, key=lambda s: s.name):
             if symbol not in bound and symbol not in self.model.landaus:
-                table[symbol] = self._value(symbol, instance.sizes)
+                table[symbol] = self.builder.value(symbol, instance.sizes)
         for form in sorted(forms, key=lambda f: f.name):
             if form not in table and form not in bound:
-                table[form] = self._tensor(form, instance.sizes)
+                table[form] = self.builder.value(form, instance.sizes)
         return Instance(table, self.model.kernel.definitions)
 
     # ----------------------------------------------------------------------- random ones
     def _random(self) -> Iterator[tuple[Instance, dict[Any, Any], str]]:
         made = 0
-        for _ in range(_TRIES):
+        proposal: dict[Any, Any] = {}
+        for attempt in range(_TRIES):
+            if attempt == _TRIES // 2 and not made:
+                proposal = self._proposal()
             try:
-                sizes: dict[str, int] = {}
-                table: dict[Any, Any] = {}
-                solved = self._solved_symbols()
-                symbols, forms = self._generators()
-                for symbol in sorted(symbols, key=lambda s: s.name):
-                    if symbol not in solved and symbol not in self.model.landaus:
-                        table[symbol] = self._value(symbol, sizes)
-                for form in sorted(forms, key=lambda f: f.name):
-                    table[form] = self._tensor(form, sizes)
-                draft = Instance(table, {**self.model.kernel.definitions, **solved})
-                for symbol in solved:
-                    table[symbol] = draft.evaluate(symbol)
-                    draft.text(table[symbol])
-                instance = Instance(_rational(table), self.model.kernel.definitions)
-                check(self.model, instance)
+                instance, table = self._draw(proposal)
             except (InstanceError, Undefined, ValueError) as error:
                 reason = f"random instance: {error}"
                 if reason not in self.failed and len(self.failed) < 3:
@@ -90,6 +80,37 @@ class Supply:
             made += 1
             if made == _WANTED:
                 return
+
+    def _draw(self, proposal: dict[Any, Any]) -> tuple[Instance, dict[Any, Any]]:
+        definitions = self.model.kernel.definitions
+        solved = self._solved_symbols()
+        symbols, forms = self._generators()
+        wanted = sorted((symbols - set(solved) - self.model.landaus) | forms, key=lambda g: g.name)
+        table = self.builder.draw(wanted, {g: v for g, v in proposal.items() if g in wanted})
+        draft = Instance(table, {**definitions, **solved})
+        for symbol in solved:
+            table[symbol] = draft.evaluate(symbol)
+        table = _rational(table)
+        instance = Instance(table, definitions)
+        check(self.model, instance)
+        return instance, table
+
+    def _proposal(self) -> dict[Any, Any]:
+        """Scalars that satisfy the assumptions, from Z3."""
+        from eostheory.symbolic.solving import assumptions, solve
+
+        if not self.model.assumptions:
+            return {}
+        try:
+            query = solve(self.model, assumptions(self.model), self.model.patience)
+        except (ValueError, Undefined):
+            return {}
+        field = self.model.kernel.field
+        return {
+            field.atoms[a].key: v
+            for a, v in query.values.items()
+            if field.atoms[a].kind == "symbol"
+        }
 
     def _solved_symbols(self) -> dict[Symbol, Expr]:
         """Relations ``symbol -> formula`` fix the symbol."""
@@ -110,52 +131,6 @@ class Supply:
         exprs += [e for c, _ in model.assumptions for e in (c.lhs, c.rhs)]
         symbols, forms = model.free(*exprs)
         return symbols | forms
-
-    def _number(self, traits: frozenset[str]) -> Fraction:
-        if "integer" in traits:
-            low = 1 if traits & {"positive", "nonzero"} else 0
-            return Fraction(self.rng.randint(low, 4))
-        value = Fraction(self.rng.randint(1, 12), self.rng.randint(1, 8))
-        signed = not traits & {"positive", "nonnegative"}
-        return -value if signed and self.rng.random() < 0.5 else value
-
-    def _value(self, symbol: Symbol, sizes: dict[str, int]) -> Any:
-        if symbol.shape == ():
-            return self._number(symbol.traits)
-        shape = [self._side(d, sizes) for d in symbol.shape]
-        if len(shape) == 1:
-            return tuple(Fraction(self.rng.randint(-4, 4)) for _ in range(shape[0]))
-        rows = [
-            [Fraction(self.rng.randint(-4, 4)) for _ in range(shape[1])] for _ in range(shape[0])
-        ]
-        if "symmetric" in symbol.traits:
-            for i in range(shape[0]):
-                for j in range(i):
-                    rows[i][j] = rows[j][i]
-        return tuple(tuple(row) for row in rows)
-
-    def _side(self, dim: Any, sizes: dict[str, int]) -> int:
-        if isinstance(dim, int):
-            return dim
-        return sizes.setdefault(dim, 2 + len(sizes) % 3 if sizes else 3)
-
-    def _tensor(self, form: FormSymbol, sizes: dict[str, int]) -> Any:
-        size = self._side(form.dim, sizes)
-        full = form in self.model.kernel.words.symmetric_forms
-        table: dict[tuple[int, ...], Fraction] = {}
-        depth = form.arity + 1
-        for index in product(range(size), repeat=depth):
-            head = tuple(sorted(index)) if full else (*sorted(index[:-1]), index[-1])
-            if head not in table:
-                table[head] = Fraction(self.rng.randint(-3, 3))
-            table[index] = table[head]
-
-        def level(index: tuple[int, ...]) -> Any:
-            if len(index) == depth:
-                return table[index]
-            return tuple(level((*index, i)) for i in range(size))
-
-        return level(())
 
 
 def _rational(table: dict[Any, Any]) -> dict[Any, Any]:
@@ -204,7 +179,7 @@ def check(model: Model, instance: Instance) -> None:
         patterns = sorted(
             (symbols_of(lhs) | symbols_of(rhs)) & model.patterns, key=lambda s: s.name
         )
-        for table in _units(patterns, instance):
+        for table in unit_vectors(patterns, instance):
             left = instance.evaluate(substitute(lhs, table))
             right = instance.evaluate(substitute(rhs, table))
             if instance.compare(left, right) != "same":
@@ -213,21 +188,6 @@ def check(model: Model, instance: Instance) -> None:
         gap = instance.evaluate(condition.lhs) - instance.evaluate(condition.rhs)
         if instance.sign(gap) not in _GOOD[condition.relation]:
             raise InstanceError(f"the assumption {condition} (by {name or 'domain'}) does not hold")
-
-
-def _units(patterns: list[Symbol], instance: Instance) -> Iterator[dict[Expr, Expr]]:
-    """Unit vectors for the patterns: both sides are linear in them."""
-    if not patterns:
-        yield {}
-        return
-    sizes = [instance._size(p.shape[0]) for p in patterns]
-    for index in product(*(range(n) for n in sizes)):
-        table: dict[Expr, Expr] = {}
-        for pattern, i, n in zip(patterns, index, sizes, strict=True):
-            unit = Symbol(f"unit_{i}_of_{n}", pattern.shape)
-            instance.values[unit] = tuple(instance.constant(int(i == j)) for j in range(n))
-            table[pattern] = unit
-        yield table
 
 
 def _check_full_symmetry(form: FormSymbol, instance: Instance) -> None:

@@ -7,8 +7,9 @@ from fractions import Fraction
 from eostheory.formula import Expr, FormSymbol, Symbol, absolute, dot, exp, eye, sign, trace
 from eostheory.formula.core import Dim, Function, Mul, Number, Power, add
 from eostheory.formula.tensors import Apply, MatMul, Outer, Transpose
+from eostheory.symbolic.letters import UNIT, Letter, Tensor, Word
 from eostheory.symbolic.scalars import Exponent, Field, Monomial, Poly, to_fraction
-from eostheory.symbolic.words import UNIT, Letter, Tensor, Word, Words
+from eostheory.symbolic.words import Words
 
 
 class Lift:

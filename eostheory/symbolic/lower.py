@@ -26,10 +26,11 @@ from eostheory.formula.nodes import (
     Transpose,
 )
 from eostheory.symbolic.functions import Functions
+from eostheory.symbolic.letters import UNIT, Tensor
 from eostheory.symbolic.powers import Powers
 from eostheory.symbolic.scalars import Field, Poly
 from eostheory.symbolic.signs import Signs
-from eostheory.symbolic.words import UNIT, Tensor, Words
+from eostheory.symbolic.words import Words
 
 Value = Poly | Tensor
 
@@ -112,7 +113,9 @@ class Kernel:
             case Dot(left, right):
                 return self.dot(self.tensor(left), self.tensor(right))
             case Norm(arg):
-                return self.powers.power(self.square(self.tensor(arg)), Fraction(1, 2))
+                square = self.square(self.tensor(arg))
+                self.powers.note_nonnegative(square)
+                return self.powers.power(square, Fraction(1, 2))
             case Trace(arg):
                 return words.trace(self.tensor(arg))
             case Outer(left, right):

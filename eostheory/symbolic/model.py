@@ -42,7 +42,10 @@ class Model:
     Args:
         withheld: names of hypotheses to leave out; everything tagged by them is ignored.
 
-    ``patience`` (seconds) is how long one search of a solver may take.
+    ``patience`` (seconds) is how long one search of a solver may take.  ``generic`` says that the
+    generators range over *everything* that the relations and assumptions allow, so that random
+    instances may refute; set it to False when more is known about them than is declared (only
+    example() refutes then).
     """
 
     def __init__(self, withheld: frozenset[str] = frozenset()) -> None:
@@ -59,6 +62,7 @@ class Model:
         self.rests_on: list[str] = []
         self.examples: list[Callable[[], Table]] = []
         self.patience = 1.0
+        self.generic = True
         self.kernel.signs.oracle = self._ask
         self.seen: dict[Expr, None] = {}
         self._fresh = count()

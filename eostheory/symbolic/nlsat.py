@@ -13,8 +13,8 @@ from itertools import combinations
 from math import lcm
 from typing import TYPE_CHECKING, Any
 
+from eostheory.symbolic.letters import Word
 from eostheory.symbolic.scalars import Exponent, Monomial, Poly, tidy, to_fraction
-from eostheory.symbolic.words import Word
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model

@@ -12,10 +12,10 @@ from eostheory.symbolic.cone import direction, member
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.equations import derived_side
 from eostheory.symbolic.exact import InstanceError
+from eostheory.symbolic.letters import Tensor, Word
 from eostheory.symbolic.lower import Value
 from eostheory.symbolic.scalars import Monomial, Poly, Undefined
 from eostheory.symbolic.sizes import Size, Sizes, combine
-from eostheory.symbolic.words import Tensor, Word
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model

@@ -244,6 +244,13 @@ class Powers:
             self.field.reducers[atom] = reduce
         return atom
 
+    def note_nonnegative(self, square: Poly) -> None:
+        """A sum of squares is non-negative whatever its expansion looks like."""
+        if len(square.terms) > 1:
+            unit, base = self.primitive(square)
+            for poly in (square, base if unit > 0 else -base):
+                self.signs.laws.setdefault(poly, "0+")
+
     # ------------------------------------------------------------- absolute values
     def absolute_atom(self, atom: int, exponent: Exponent = 1) -> Poly:
         """``|atom| ** exponent`` for an atom of unknown sign."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from eostheory.formula import Expr, FormSymbol, Inequality, Symbol, as_expr
 from eostheory.formula.core import Number
 from eostheory.symbolic.derivatives import letters_of_poly, letters_of_word
+from eostheory.symbolic.letters import FormRule, Tensor, WordRule
 from eostheory.symbolic.scalars import Exponent, MonomialRule, Poly, Undefined
-from eostheory.symbolic.words import FormRule, Tensor, WordRule
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
@@ -97,6 +97,8 @@ def _word_rule(model: Model, lhs: Expr, left: Tensor, value: Tensor, by: str) ->
         for arg in last.args:
             if letters_of_word(kernel, arg) & patterns and arg[-1] not in patterns:
                 raise ValueError(f"a pattern vector stands last in its argument, not as in {lhs}")
+        if any(_count(model, word, pattern) != 1 for pattern in patterns):
+            raise ValueError(f"each pattern vector stands once in a relation, not as in {lhs}")
         _require_linear(model, lhs, value, patterns)
         words.form_rules.append(FormRule(word[:-1], form, last.args, value, patterns, by))
         return

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, NONZERO, UNKNOWN = "+", "0+", "-", "0-", "!", "?"
 
+_ORACLE_TERMS = 24
+"""Longer scalars are not worth a query to a prover."""
+
 _FLIP = {"+": "-", "-": "+", "0+": "0-", "0-": "0+", "!": "!", "?": "?"}
 
 
@@ -161,7 +164,7 @@ class Signs:
         if shifted != "?":
             return shifted
         self.field.tags = tags
-        if self.oracle is not None and not self._asking:
+        if self.oracle is not None and not self._asking and len(poly.terms) <= _ORACLE_TERMS:
             answer = self._asked.get(poly)
             if answer is None:
                 self._asking = True

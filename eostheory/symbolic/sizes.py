@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from eostheory.formula import Expr
 from eostheory.symbolic.derivatives import letters_of_atom
+from eostheory.symbolic.letters import Word
 from eostheory.symbolic.scalars import Exponent, Monomial, Poly
-from eostheory.symbolic.words import Word
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from eostheory.symbolic.letters import Word
 from eostheory.symbolic.nlsat import Translation
 from eostheory.symbolic.scalars import Poly
-from eostheory.symbolic.words import Word
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model

@@ -8,89 +8,13 @@ symmetric form under every choice of the root.  Every step is an identity of mat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise, permutations, product
-from typing import Any
+from itertools import pairwise, product
 
 from eostheory.formula import FormSymbol, ShapeError, Symbol
 from eostheory.formula.core import Dim
+from eostheory.symbolic.letters import UNIT, FormRule, Letter, Tensor, Word, WordRule
+from eostheory.symbolic.matching import Matcher
 from eostheory.symbolic.scalars import Field, Poly
-
-UNIT = ""
-"""The size of the short side of a vector."""
-
-Word = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A generator: a matrix, a vector as column or (``transposed``) as row, or a form's value."""
-
-    symbol: Symbol | FormSymbol
-    row: Dim
-    col: Dim
-    transposed: bool = False
-    args: tuple[Word, ...] = ()
-
-
-class Tensor:
-    """A linear combination of words of one shape; immutable."""
-
-    __slots__ = ("col", "row", "terms")
-
-    def __init__(self, row: Dim, col: Dim, terms: dict[Word, Poly]) -> None:
-        self.row = row
-        self.col = col
-        self.terms = terms
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Tensor)
-            and (self.row, self.col) == (other.row, other.col)
-            and self.terms == other.terms
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.row, self.col, frozenset(self.terms.items())))
-
-    def __add__(self, other: Tensor) -> Tensor:
-        if (self.row, self.col) != (other.row, other.col):
-            raise ShapeError(f"{self.row}x{self.col} plus {other.row}x{other.col}")
-        total = dict(self.terms)
-        for word, c in other.terms.items():
-            value = total[word] + c if word in total else c
-            if value.terms:
-                total[word] = value
-            else:
-                total.pop(word, None)
-        return Tensor(self.row, self.col, total)
-
-    def scale(self, factor: Poly) -> Tensor:
-        """The multiple by a scalar."""
-        scaled = {w: c * factor for w, c in self.terms.items()}
-        return Tensor(self.row, self.col, {w: c for w, c in scaled.items() if c.terms})
-
-
-@dataclass(frozen=True)
-class WordRule:
-    """``word = value`` by a hypothesis; the last letter may be a form with pattern arguments."""
-
-    word: Word
-    value: Tensor
-    tag: str
-
-
-@dataclass(frozen=True)
-class FormRule:
-    """``prefix @ form(args) = value(bindings)``; each argument is a word or (prefix, pattern)."""
-
-    prefix: Word
-    form: FormSymbol
-    args: tuple[Word, ...]
-    value: Tensor
-    patterns: frozenset[int]
-    tag: str
-    transposed: bool = False
 
 
 class Words:
@@ -104,6 +28,7 @@ class Words:
         self.rules: list[WordRule] = []
         self.form_rules: list[FormRule] = []
         self.symmetric_forms: dict[FormSymbol, str] = {}
+        self.matcher = Matcher(self)
         self._cache: dict[Word, tuple[Tensor | Poly, frozenset[str]]] = {}
         self._depth = 0
 
@@ -256,136 +181,29 @@ class Words:
             for i in range(len(word) - size + 1):
                 if word[i : i + size] == rule.word:
                     self.field.tags.add(rule.tag)
-                    return self._around(word[:i], rule.value, word[i + size :])
+                    return self.around(word[:i], rule.value, word[i + size :])
         for form_rule in self.form_rules:
-            found = self._match_form(form_rule, word)
+            found = self.matcher.match(form_rule, word)
             if found is not None:
                 return found
         return None
 
-    def _around(self, before: Word, middle: Tensor, after: Word) -> Tensor | Poly:
+    def around(self, before: Word, middle: Tensor, after: Word) -> Tensor | Poly:
+        """``before @ middle @ after``."""
         value: Tensor | Poly = middle
         if before:
             assert isinstance(value, Tensor)
-            value = self.matmul(self._raw(before), value)
+            value = self.matmul(self.raw(before), value)
         if after:
             if isinstance(value, Poly):
                 rest = self.value(after)
                 return rest * value if isinstance(rest, Poly) else rest.scale(value)
-            value = self.matmul(value, self._raw(after))
+            value = self.matmul(value, self.raw(after))
         return value
 
-    def _raw(self, word: Word) -> Tensor:
+    def raw(self, word: Word) -> Tensor:
+        """A non-empty word as a tensor, not reduced."""
         return Tensor(self.row(word), self.col(word), {word: self.field.const(1)})
-
-    # --------------------------------------------------------------------- forms
-    def _match_form(self, rule: FormRule, word: Word) -> Tensor | Poly | None:
-        for i, x in enumerate(word):
-            letter = self.letters[x]
-            if letter.symbol != rule.form:
-                continue
-            n = len(rule.prefix)
-            if letter.transposed:
-                before, after = word[:i], word[i + 1 :]
-                near = self.transposed_word(after[:n])
-                outside = before, after[n:]
-            else:
-                before, after = word[:i], word[i + 1 :]
-                near = before[len(before) - n :] if n else ()
-                outside = before[: len(before) - n], after
-            if near != rule.prefix:
-                continue
-            bound = self._bind_all(rule, letter.args)
-            if bound is None:
-                continue
-            self.field.tags.add(rule.tag)
-            value = self._instance(rule, bound)
-            if letter.transposed:
-                value = self.transpose(value)
-            return self._around(outside[0], value, outside[1])
-        return None
-
-    def _bind_all(self, rule: FormRule, args: tuple[Word, ...]) -> dict[int, Word] | None:
-        for arrangement in permutations(args):
-            bound: dict[int, Word] = {}
-            if all(
-                self._bind(pattern, arg, rule.patterns, bound)
-                for pattern, arg in zip(rule.args, arrangement, strict=True)
-            ):
-                return bound
-        return None
-
-    @staticmethod
-    def _bind(pattern: Word, arg: Word, patterns: frozenset[int], bound: dict[int, Word]) -> bool:
-        if pattern[-1] not in patterns:
-            return pattern == arg
-        lead = pattern[:-1]
-        if len(arg) <= len(lead) or arg[: len(lead)] != lead:
-            return False
-        rest = arg[len(lead) :]
-        return bound.setdefault(pattern[-1], rest) == rest
-
-    def _instance(self, rule: FormRule, bound: dict[int, Word]) -> Tensor:
-        total = self.zero(rule.value.row, rule.value.col)
-        for word, c in rule.value.terms.items():
-            new = self.rebuilt(self._exchange(word, bound))
-            assert isinstance(new, Tensor)
-            total = total + new.scale(self.substituted_scalar(c, bound))
-        return total
-
-    def rebuilt(self, word: Word) -> Tensor | Poly:
-        """The product of the letters of ``word``, the forms' arguments reduced and expanded."""
-        value: Tensor | Poly | None = None
-        for x in word:
-            letter = self.letters[x]
-            if letter.args:
-                args = tuple(self.rebuilt(a) for a in letter.args)
-                assert isinstance(letter.symbol, FormSymbol)
-                own = self.apply(letter.symbol, tuple(a for a in args if isinstance(a, Tensor)))
-                own = self.transpose(own) if letter.transposed else own
-            else:
-                own = self._raw((x,))
-            if isinstance(value, Poly):
-                value = own.scale(value)
-            else:
-                value = own if value is None else self.matmul(value, own)
-        assert value is not None
-        return value
-
-    def _exchange(self, word: Word, bound: dict[int, Word]) -> Word:
-        out: list[int] = []
-        for x in word:
-            letter = self.letters[x]
-            if x in bound:
-                out.extend(bound[x])
-            elif self.mate[x] in bound:
-                out.extend(self.transposed_word(bound[self.mate[x]]))
-            elif letter.args:
-                args = tuple(sorted(self._exchange(a, bound) for a in letter.args))
-                plain = self.letter(Letter(letter.symbol, *_sides(letter), False, args))
-                out.append(self.mate[plain] if letter.transposed else plain)
-            else:
-                out.append(x)
-        return tuple(out)
-
-    def substituted_scalar(self, poly: Poly, bound: dict[int, Word]) -> Poly:
-        """The same inside the pairings of a scalar."""
-        total = self.field.zero
-        for mono, c in poly.terms.items():
-            part = self.field.const(1).scale(c)
-            for atom, e in mono:
-                info = self.field.atoms[atom]
-                inner = self.field.gen(atom, e)
-                if info.kind in ("pair", "form"):
-                    word = info.key if info.kind == "pair" else self.form_word(info.key)
-                    new = self._exchange(word, bound)
-                    if new != word and isinstance(e, int) and e > 0:
-                        value = self.rebuilt(new)
-                        assert isinstance(value, Poly)
-                        inner = value.whole_power(e)
-                part = part * inner
-            total = total + part
-        return total
 
     # ------------------------------------------------------------ scalars of words
     def _pair(self, word: Word) -> Poly:
@@ -469,7 +287,3 @@ class Words:
             traits = ("nonnegative",)
         atom = self.field.atom("trace", min(both), traits)
         return self.field.gen(atom)
-
-
-def _sides(letter: Letter) -> tuple[Any, Any]:
-    return (letter.col, letter.row) if letter.transposed else (letter.row, letter.col)
