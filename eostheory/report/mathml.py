@@ -33,7 +33,7 @@ _SEPARATORS = re.compile(r"\\(?:quad|qquad|implies|iff|Rightarrow|Leftrightarrow
 _RELATIONS = re.compile(
     r"=|\u2254|\\(?:leq?|geq?|approx|lesssim|gtrsim|leftarrow|to|rightarrow|in)(?![A-Za-z])"
 )
-_WORDS = re.compile(r"(?<![_^])\\text\s*\{([^{}\\]{12,})\}")
+_WORDS = re.compile(r"(?<![_^])\\text\s*\{([^{}\\]{12,})\}\s*(:?)")
 _LONG = 48
 
 
@@ -80,7 +80,9 @@ def _delimiter(match: re.Match[str]) -> str:
 
 def _piece(latex: str) -> str:
     words = _WORDS.fullmatch(latex)
-    return escape(words[1]) if words else f"<span>{_convert(latex)}</span>"
+    if words:
+        return f'<i class="words">{escape(words[1])}{words[2]}</i> '
+    return f"<span>{_convert(latex)}</span>"
 
 
 def _pieces(latex: str) -> list[tuple[str, str]]:
