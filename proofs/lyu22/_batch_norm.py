@@ -193,6 +193,16 @@ def statistics(values: Tensor) -> tuple[Tensor, Tensor]:
     return centre, ((values - centre) ** 2).mean().sqrt()
 
 
+def jacobian(outputs: Callable[[Tensor], Tensor], weight: Tensor) -> Tensor:
+    """Gradients of all outputs, (n, d), one reverse sweep each."""
+    import torch
+
+    leaf = weight.detach().clone().requires_grad_(True)
+    values = outputs(leaf)
+    rows = [torch.autograd.grad(value, leaf, retain_graph=True)[0] for value in values]
+    return torch.stack(rows)
+
+
 Observed = dict["Symbol | FormSymbol", Any]
 
 
@@ -244,7 +254,7 @@ def on_drawn_data(
 
         fitted = "minimizer" in asks and sample.holds("minimizer")
         unit = "sphere" not in asks or sample.holds("sphere")
-        sizes = draw_sizes(sample, 16 if sample.profile == "quick" else 30)
+        sizes = draw_sizes(sample, 12 if sample.profile == "quick" else 30)
         with RunningError() as run:
             data = draw_data(sample, run, fitted=fitted, unit=unit, sizes=sizes)
             table = setting(run, data)

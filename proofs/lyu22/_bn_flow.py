@@ -6,15 +6,20 @@ gradients of both come from autograd through the forward pass, tangent spaces fr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from eostheory.formula import matrix, scalar, vector
 
 from ._batch_norm import (
     Data,
+    Observed,
     batch_norm,
     draw_data,
+    jacobian,
     known,
     setting,
     statistics,
@@ -35,6 +40,7 @@ wt_star = vector("wt_star", "d", r"\tilde w_*")
 lam_limit = scalar("lam_limit", r"\lambda_1^H(\lim\zeta)", positive=True)
 lam_any = scalar("lam_any", r"\lambda_1^H(w)", positive=True)
 rival = vector("rival", "d", "v")
+coefficients = vector("coefficients", "n", "a")
 b_rival = scalar("b_rival", "b")
 stationary = vector("stationary", "d", r"w_{\nabla=0}")
 grad_log_sharpness = vector("grad_log_sharpness", "d", r"\nabla_\Gamma\log\lambda_1^H(w)")
@@ -49,7 +55,7 @@ FLAT = 1e-7
 """Hessian eigenvalues below this share of the largest one belong to the tangent space."""
 ROUGH = 1e-3
 """Data whose smallest positive Hessian eigenvalue is a smaller share of the top one are refused."""
-TIME, STEP = 14.0, 0.7
+TIME, STEP = 10.5, 0.7
 """The flow is followed for this long, in Runge-Kutta steps of this size."""
 
 
@@ -111,7 +117,7 @@ class Landscape:
             miss = self.outputs(weight) - self.data.y
             if float(miss.abs().max()) < 1e-14:
                 break
-            slopes = torch.func.jacrev(self.outputs)(weight)
+            slopes = jacobian(self.outputs, weight)
             weight = weight - torch.linalg.lstsq(slopes, miss, driver="gelsd", rcond=1e-9).solution
             weight = weight / torch.linalg.vector_norm(weight)
         return weight
@@ -125,17 +131,43 @@ class Landscape:
         return -2 * gradient / (4 + gradient.dot(gradient))
 
 
-def least_norm_direction(data: Data) -> tuple[Tensor, Tensor, float]:
-    """Unit least-norm solution of the shifted data by lstsq, kernel basis (d, k), condition."""
-    import torch
+@dataclass(frozen=True)
+class LeastNorm:
+    """The least-norm solution of the shifted data, by lstsq and a singular value decomposition.
 
-    shifted = data.X - data.X.mean(0)
-    goals = data.y - data.y.mean()
-    found = torch.linalg.lstsq(shifted, goals, driver="gelsd", rcond=1e-11).solution
-    _, sizes, right = torch.linalg.svd(shifted)
-    rank = int((sizes > 1e-11 * sizes[0]).sum())
-    condition = float(sizes[0] / sizes[rank - 1])
-    return found / torch.linalg.vector_norm(found), right[rank:].T, condition
+    ``point`` (d,) its direction, ``coefficients`` (n,) those of its standardised form in the
+    shifted inputs, ``kernel`` (d, k) a basis of what the data do not see, ``slack`` a bound on the
+    relative error.
+    """
+
+    point: Tensor
+    coefficients: Tensor
+    kernel: Tensor
+    slack: float
+
+    @classmethod
+    def of(cls, data: Data) -> LeastNorm:
+        """Raises Rejected for nearly degenerate data."""
+        import torch
+
+        from eostheory.agree import Rejected
+
+        centre, spread = statistics(data.y)
+        shifted = data.X - data.X.mean(0)
+        found = torch.linalg.lstsq(shifted, data.y - centre, driver="gelsd", rcond=1e-11).solution
+        left, sizes, right = torch.linalg.svd(shifted)
+        rank = int((sizes > 1e-11 * sizes[0]).sum())
+        condition = float(sizes[0] / sizes[rank - 1])
+        if condition > 1e3:
+            raise Rejected("the data are nearly degenerate")
+        part = left[:, :rank]
+        solved = part @ (part.T @ ((data.y - centre) / spread) / sizes[:rank] ** 2)
+        slack = 256 * len(found) * 2.0**-53 * condition**2
+        return cls(found / torch.linalg.vector_norm(found), solved, right[rank:].T, slack)
+
+    def observed(self) -> Observed:
+        """The coefficients with their error."""
+        return {coefficients: _rounded(self.coefficients, self.slack)}
 
 
 def _noise(size: int, *seeds: int) -> Tensor:
@@ -155,6 +187,8 @@ def _start(sample: Sample, run: RunningError, largest: tuple[int, int]) -> Data:
     if "simple_top" in sample.withheld:
         examples = 2  # two outputs are always +-1 about their mean: no curvature at all
     sizes = examples, sample.draw(st.integers(2, largest[1]), "d")
+    if "stationary" in sample.withheld:
+        sizes = examples, examples + sizes[1]  # a Gamma of one point is stationary throughout
     return draw_data(sample, run, fitted=True, sizes=sizes)
 
 
@@ -167,7 +201,7 @@ def point_on_gamma(sample: Sample) -> None:
 
     sample.holds("simple_top")
     with RunningError() as run:
-        data = _start(sample, run, (8, 9))
+        data = _start(sample, run, (7, 7))
     land = Landscape(data)
     top, tangent = land.curved(data.w)
     scale = float(torch.linalg.vector_norm(third_tensor(land.loss, data.w)))
@@ -188,7 +222,17 @@ def point_on_gamma(sample: Sample) -> None:
         sample.observe(table)
 
 
-def stationary_points(sample: Sample) -> None:
+def any_stationary_point(sample: Sample) -> None:
+    """A point where the gradient along Gamma vanishes, or any point when that is withheld."""
+    _stationary(sample, 4 if sample.holds("stationary") else 0)
+
+
+def stationary_point(sample: Sample) -> None:
+    """A point where the gradient along Gamma vanishes."""
+    _stationary(sample, 4)
+
+
+def _stationary(sample: Sample, steps: int) -> None:
     """Newton on the slope's squared norm along Gamma, from a random point of it."""
     import torch
 
@@ -198,23 +242,22 @@ def stationary_points(sample: Sample) -> None:
     with RunningError() as run:
         data = _start(sample, run, (12, 16))
     land = Landscape(data)
-    best, kernel, condition = least_norm_direction(data)
-    if condition > 1e3:
-        sample.reject("the data are nearly degenerate")
+    least = LeastNorm.of(data)
+    best, kernel = least.point, least.kernel
     place = data.w + kernel @ _noise(kernel.shape[1], data.size)
     other = data.w + kernel @ _noise(kernel.shape[1], data.size, 1)
     moved = torch.zeros(())
-    for _ in range(4 if sample.holds("stationary") and kernel.shape[1] else 0):
+    for _ in range(steps if kernel.shape[1] else 0):
         chart = lambda c, at=place: land.norm2(at + kernel @ c)  # noqa: E731
         zero = torch.zeros(kernel.shape[1], dtype=torch.float64)
         step = torch.linalg.solve(hessian(chart, zero), gradient(chart, zero))
         place, moved = place - kernel @ step, torch.linalg.vector_norm(step)
     length = torch.linalg.vector_norm(place)
-    slack = 2 * float(moved / length) + 256 * len(place) * 2.0**-53 * condition**2
+    slack = 2 * float(moved / length) + least.slack
     with RunningError() as run:
         found = run.declare(place / length, slack)
         flattest = run.declare(best, slack)
-        table = setting(run, data)
+        table = setting(run, data) | least.observed()
         slope, _ = land.linear(found)
         along = kernel @ (kernel.T @ gradient(land.norm2, flattest))
         along = along - flattest * (flattest * along).sum()
@@ -258,16 +301,15 @@ def flow_from_a_start(sample: Sample) -> None:
     with RunningError() as run:
         data = _start(sample, run, (6, 8))
     land = Landscape(data)
-    best, kernel, condition = least_norm_direction(data)
-    if condition > 1e3:
-        sample.reject("the data are nearly degenerate")
+    least = LeastNorm.of(data)
+    best, kernel = least.point, least.kernel
     start = land.onto_gamma(data.w + kernel @ _noise(kernel.shape[1], data.size))
     path, slack = follow(land, start)
-    slack += 256 * len(best) * 2.0**-53 * condition**2
+    slack += least.slack
     end = path[-1]
     with RunningError() as run:
         run.declare(end, slack)
-        table = setting(run, data)
+        table = setting(run, data) | least.observed()
         table[limit], table[w_star] = known(run, end), known(run, run.declare(best, slack))
         table[limit_Sigma] = known(run, statistics(data.X @ end)[1])
     lowest = land.curved(end)[0].value
@@ -299,7 +341,8 @@ def flow_from_a_start(sample: Sample) -> None:
 
 
 def _rounded(value: Tensor, share: float) -> Measured:
+    """A value known up to ``100 * share`` of its largest entry."""
     from eostheory.agree import Measured
 
-    size = float(value.abs().max())
-    return Measured(value.numpy().copy(), 100 * share * size + 0 * value.abs().numpy())
+    entries = value.numpy().copy()
+    return Measured(entries, np.full(entries.shape, 100 * share * np.abs(entries).max()))

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating[Any]]
 
 DIM, EXAMPLES = 40, 20
 LEARNING_RATE, WEIGHT_DECAY = 0.5, 2e-4
@@ -51,8 +52,8 @@ class Problem:
             start = rng.normal(size=DIM)
             start /= np.linalg.norm(start)
             rows.append((inputs, inputs @ truth + bias, truth, np.asarray(bias), start))
-        columns = [np.stack(column) for column in zip(*rows, strict=True)]
-        return cls(*columns, variances)
+        inputs, targets, weights, biases, start = (np.stack(c) for c in zip(*rows, strict=True))
+        return cls(inputs, targets, weights, biases, start, variances)
 
     def test_loss(self, w: Array) -> Array:
         """Expected squared error of the normalized model on a fresh input, (S,); w is (S, d)."""
@@ -122,9 +123,8 @@ def gradient_gap(problem: Problem) -> float:
     width = ((scores - middle) ** 2).mean(1, keepdim=True).sqrt()
     goal = goals.mean(1, keepdim=True)
     outputs = (scores - middle) / width * ((goals - goal) ** 2).mean(1, keepdim=True).sqrt() + goal
-    ((outputs - goals) ** 2).mean(1).sum().backward()
-    assert point.grad is not None
-    gap = np.abs(point.grad.numpy() - by_hand).max(axis=(1, 2))
+    (found,) = torch.autograd.grad(((outputs - goals) ** 2).mean(1).sum(), point)
+    gap = np.abs(found.numpy() - by_hand).max(axis=(1, 2))
     return float((gap / np.abs(by_hand).max(axis=(1, 2))).max())
 
 
@@ -135,7 +135,7 @@ def train(
     x = problem.inputs.astype(np.float32)
     xt = np.ascontiguousarray(np.swapaxes(x, 1, 2))
     y = problem.targets.astype(np.float32)[:, :, None]
-    w = problem.start.astype(np.float32)[:, :, None]
+    w: Array = problem.start.astype(np.float32)[:, :, None]
     eta = np.float32(rate)
     keep = np.float32(1) - eta * np.float32(WEIGHT_DECAY)
     draws = len(w)
@@ -195,16 +195,18 @@ def _sharpest(problem: Problem, watched: int, points: Array) -> tuple[Array, Arr
     """Top eigenvalue (F,) and unit eigenvector (F, d) of the autograd Hessian at ``points``."""
     x = torch.tensor(problem.inputs[watched])
     y = torch.tensor(problem.targets[watched])
-
-    def loss(w: torch.Tensor) -> torch.Tensor:
-        scores = x @ w
-        width = ((scores - scores.mean()) ** 2).mean().sqrt()
-        spread = ((y - y.mean()) ** 2).mean().sqrt()
-        outputs = (scores - scores.mean()) / width * spread + y.mean()
-        return ((outputs - y) ** 2).mean()
-
-    hessians = torch.func.vmap(torch.func.hessian(loss))(torch.tensor(points))
-    values, vectors = torch.linalg.eigh(hessians)
+    goal, weights = y.mean(), torch.tensor(points, requires_grad=True)
+    scores = weights @ x.T
+    centred = scores - scores.mean(1, keepdim=True)
+    width = (centred**2).mean(1, keepdim=True).sqrt()
+    outputs = centred / width * ((y - goal) ** 2).mean().sqrt() + goal
+    # the losses of the points are independent, so one sweep per coordinate serves them all
+    loss = ((outputs - y) ** 2).mean(1).sum()
+    (slope,) = torch.autograd.grad(loss, weights, create_graph=True)
+    rows = [
+        torch.autograd.grad(slope[:, i].sum(), weights, retain_graph=True)[0] for i in range(DIM)
+    ]
+    values, vectors = torch.linalg.eigh(torch.stack(rows, dim=1))
     top = vectors[:, :, -1].numpy()
     # an eigenvector is known up to its sign: keep it continuous along the path
     signs = np.where((top @ top[0]) < 0, -1.0, 1.0)

@@ -33,6 +33,7 @@ from ._batch_norm import (
     centred_data,
     deviation,
     grad_i,
+    jacobian,
     known,
     mu_x,
     mu_y,
@@ -157,8 +158,8 @@ def derive_hessian(m: Model) -> None:
     standard = (Xt @ w) / w_Sigma
     m.define(J, (sigma_y / w_Sigma) * (Xt - n**-1 * outer(standard, Xt.T @ standard)))
     along = vector("along", "d")
-    jacobian = m.decide(Equation(J @ along, m.differentiate(outputs, w, along)))
-    if jacobian.outcome != "holds":
+    found = m.decide(Equation(J @ along, m.differentiate(outputs, w, along)))
+    if found.outcome != "holds":
         raise ArithmeticError("the Jacobian is not the derivative of the outputs")
 
 
@@ -208,15 +209,9 @@ def curvature(run: RunningError, data: Data) -> Observed:
     return {**slopes(run, data), H: known(run, hessian(loss, data.w))}
 
 
-def jacobian(run: RunningError, data: Data) -> Observed:
+def all_slopes(run: RunningError, data: Data) -> Observed:
     """Hessian of the loss and gradients of all outputs."""
-    import torch
-
-    from eostheory.numeric.autodiff import gradient
-
-    outputs = model_outputs(data)
-    rows = [gradient(lambda w, i=i: outputs(w)[i], data.w) for i in range(data.size)]
-    return {**curvature(run, data), J: known(run, torch.stack(rows))}
+    return {**curvature(run, data), J: known(run, jacobian(model_outputs(data), data.w))}
 
 
 # ------------------------------------------------------------------------------ the claims
@@ -259,7 +254,7 @@ CLAIMS = [
         statement=gauss_newton,
         hypotheses=MINIMIZER,
         derive=derive_hessian,
-        simulate=on_drawn_data(jacobian, "minimizer"),
+        simulate=on_drawn_data(all_slopes, "minimizer"),
         reading="the sum of outer products of gradients is J^T J, the rows of J being gradients",
     ),
     Claim(

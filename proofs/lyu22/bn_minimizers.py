@@ -29,6 +29,7 @@ from ._batch_norm import (
     centred_data,
     draw_data,
     draw_sizes,
+    jacobian,
     known,
     mu_x,
     mu_y,
@@ -126,7 +127,7 @@ def descend(data: Data, steps: int) -> tuple[Tensor, float]:
         weight = -weight
     reach = 0.0
     for _ in range(steps):
-        inverse = torch.linalg.pinv(torch.func.jacrev(residual)(weight), rtol=1e-11)
+        inverse = torch.linalg.pinv(jacobian(residual, weight), rtol=1e-11)
         weight = weight - inverse @ residual(weight)
         weight = weight / torch.linalg.vector_norm(weight)
         reach = float(torch.linalg.matrix_norm(inverse, 2))

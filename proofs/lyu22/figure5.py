@@ -10,7 +10,8 @@ what is chosen), so each number is compared with what many draws of the data sho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def simulate(sample: Sample) -> None:
     fine = frames(problem, SHOWN, run.path[half : half + 400])
     floor, late = run.loss[:EARLY].min(axis=0), run.loss[half:].mean(axis=0)
     settled = slice(half // STRIDE, None)
-    observed: dict[object, object] = {
+    observed: dict[Any, Any] = {
         log_floor: float(np.log10(np.median(floor))),
         log_edge: float(np.log10(np.median(late))),
         before: run.test[EARLY // STRIDE],
@@ -116,7 +117,7 @@ def simulate(sample: Sample) -> None:
         flips: np.sign(fine.displacement[1:] * fine.displacement[:-1]),
         distance: run.distance[EARLY // STRIDE :, SHOWN],
     }
-    sample.observe(observed)  # type: ignore[arg-type]
+    sample.observe(observed)
     sample.predicate("within a decade", _near(1.0))
     sample.predicate("within half a decade", _near(0.5))
     sample.predicate("shown by a draw", _shown_by_a_draw)
@@ -128,15 +129,19 @@ def simulate(sample: Sample) -> None:
     _plots(sample, run, rough, fine, half)
 
 
-def _near(tolerance: float):  # type: ignore[no-untyped-def]
+def _gap(left: Measured, right: Measured) -> Array:
+    return np.abs(np.asarray(left.value) - np.asarray(right.value))
+
+
+def _near(tolerance: float) -> Callable[[Measured, Measured], bool]:
     def test(found: Measured, printed: Measured) -> bool:
-        return bool(abs(found.value - printed.value) <= tolerance)
+        return bool(_gap(found, printed) <= tolerance)
 
     return test
 
 
 def _shown_by_a_draw(b: Measured, a: Measured, first: Measured, last: Measured) -> bool:
-    close = (abs(b.value - first.value) <= 0.005) & (abs(a.value - last.value) <= 0.005)
+    close = (_gap(b, first) <= 0.005) & (_gap(a, last) <= 0.005)
     return bool(np.any(close))
 
 
@@ -151,7 +156,7 @@ def _switches(series: Measured, level: Measured) -> bool:
 
 
 def _falls_to(series: Measured, goal: Measured) -> bool:
-    gaps = np.abs(np.asarray(series.value) - goal.value)
+    gaps = _gap(series, goal)
     return bool(gaps[-1] < gaps[0] / 4)
 
 
