@@ -2,5 +2,6 @@
 
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.model import Model
+from eostheory.symbolic.recheck import recheck
 
-__all__ = ["Decision", "Model"]
+__all__ = ["Decision", "Model", "recheck"]

@@ -103,29 +103,30 @@ def _formula(model: Model, terms: list[Term], like: Value) -> Any:
 
 
 def _certificate(model: Model, cones: list[Any], orders: list[Size], facts: Any) -> dict[str, Any]:
-    def show(size: Size) -> str:
-        parts = []
-        for (kind, index), e in size:
-            if kind == "atom":
-                name = str(model.lift.atom(index))
-            else:
-                name = f"|{model.kernel.words.letters[index].symbol.name}|"
-            parts.append(name if e == 1 else f"{name}**({e})")
-        return "*".join(parts) or "1"
+    """Exponents by name, and the weights, for :func:`recheck.check_cone`."""
+
+    def table(size: Size) -> dict[str, str]:
+        return {_label(model, var): str(e) for var, e in size}
 
     return {
         "kind": "cone",
-        "orders": [show(o) for o in orders],
-        "facts": [show(f) for f, _ in facts],
+        "orders": [table(o) for o in orders],
+        "facts": [table(f) for f, _ in facts],
         "monomials": [
             {
-                "monomial": show(size),
-                "orders": {show(orders[j]): str(w) for j, w in weights[0].items()},
-                "facts": {show(facts[i][0]): str(w) for i, w in weights[1].items()},
+                "monomial": table(size),
+                "orders": {str(j): str(w) for j, w in weights[0].items()},
+                "facts": {str(i): str(w) for i, w in weights[1].items()},
             }
             for size, weights in cones
         ],
     }
+
+
+def _label(model: Model, var: tuple[str, int]) -> str:
+    if var[0] == "atom":
+        return str(model.lift.atom(var[1]))
+    return f"|{model.kernel.words.letters[var[1]].symbol.name}|"
 
 
 # ------------------------------------------------------------------------------ refutation
@@ -173,7 +174,7 @@ def _refute(
             if zero == "differ" and _assumptions_hold(model, instance, sizes, rates):
                 return {
                     "how": "a curve along which the bound fails",
-                    "curve": {_name(model, v): f"s**({-r})" for v, r in rates.items() if r},
+                    "curve": {_label(model, v): f"s**({-r})" for v, r in rates.items() if r},
                     "values": {
                         k.name: instance.text(instance.values[k])
                         for k in table
@@ -188,12 +189,6 @@ def _refute(
 def _sized(sizes: Sizes, var: tuple[str, int]) -> bool:
     kind, index = var
     return index in (sizes.sized_letters if kind == "letter" else sizes.sized_atoms)
-
-
-def _name(model: Model, var: tuple[str, int]) -> str:
-    if var[0] == "atom":
-        return str(model.lift.atom(var[1]))
-    return str(model.kernel.words.letters[var[1]].symbol.name)
 
 
 def _zeros(instance: Any, value: Any) -> Any:
