@@ -46,6 +46,17 @@ eta = scalar("eta", r"\eta", positive=True)
 
 INVARIANT = {"scale_invariant": "L(c w) = L(w) for every c > 0"}
 SHRINKS = {"decay_below_one": "eta lambda < 1: weight decay shrinks w and does not reverse it"}
+_SAME_LENGTH = "the gradient is orthogonal to theta: |theta + step| = |theta - step|"
+EITHER_SIGN = {
+    f"{part}right {term} sign": _SAME_LENGTH
+    for part, term in (
+        ("direction:", "theta"),
+        ("direction:", "-sqrt(v)**(-1)*grad_theta"),
+        ("", "theta"),
+        ("", "-eta_hat*((1 - eta_hat*lambda_hat)*norm(w)**2)**(-1)*grad_theta"),
+    )
+}
+"""Mutants inside |theta - rate grad| that change a sign and nothing else."""
 
 
 def project(x: Expr) -> Expr:
@@ -103,4 +114,4 @@ def _examples(m: Model) -> None:
     if "scale_invariant" in m.withheld:
         table |= {grad_w: (1, 2), grad_theta: (3, 1)}
     reversing = "decay_below_one" in m.withheld
-    m.example({**table, lam_hat: Fraction(2, 5) if reversing else Fraction(1, 10)})
+    m.example({**table, lam_hat: Fraction(3, 10) if reversing else Fraction(1, 10)})

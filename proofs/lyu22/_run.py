@@ -93,16 +93,19 @@ def draw_loss(sample: Sample, tilted: bool) -> Drawn:
     return Drawn(family, dim, sample.draw(st.integers(0, 10**6), "seed"), tilted)
 
 
-def draw_setup(sample: Sample, *, tilted: bool = False, reversing: bool = False) -> Setup:
+def draw_setup(
+    sample: Sample, *, tilted: bool = False, reversing: bool = False, at_most: float = 0.9
+) -> Setup:
     """A loss, a start and hyperparameters: powers of two times small whole numbers.
 
-    ``reversing`` asks for ``eta lambda`` between 1 and 2, otherwise it lies between 0 and 1.
+    ``reversing`` asks for ``eta lambda`` between 1 and 2, otherwise it is at most ``at_most``.
     """
     drawn = draw_loss(sample, tilted)
     size = 2.0 ** sample.draw(st.integers(-2, 3), "log2 |w_0|")
     eta = size**2 * 2.0 ** sample.draw(st.integers(-5, 1), "log2 effective rate")
-    low, high = (1100, 2000) if reversing else (1, 900)
-    return Setup(drawn, size, eta, sample.draw(st.integers(low, high), "1024 eta lambda") / 1024 / eta)
+    low, high = (1100, 2000) if reversing else (1, int(1024 * at_most))
+    intrinsic = sample.draw(st.integers(low, high), "1024 eta lambda") / 1024
+    return Setup(drawn, size, eta, intrinsic / eta)
 
 
 def length_of_run(sample: Sample, quick: int = 100) -> int:

@@ -37,6 +37,7 @@ from eostheory.formula import (
 )
 
 from ._gwsi import (
+    EITHER_SIGN,
     INVARIANT,
     SHRINKS,
     D,
@@ -82,7 +83,7 @@ lemma_d1_p2 = {
 
 
 def differentiate_the_identity(m: Model) -> None:
-    """L(c w) = L(w) for every c > 0 and every w, differentiated in w, twice, in c, and in c and w."""
+    """L(c w) = L(w) for all w and c > 0, differentiated in w, twice, in c, and in c and w."""
     y = vector("y", D)
     m.step("in w along any y: <grad(cw), D(cw) y> = <grad(w), y>")
     inner = m.differentiate(c * w, w, y)
@@ -192,14 +193,14 @@ def observe_run(sample: Sample, setup: Setup) -> None:
 
 def simulate_steps(sample: Sample) -> None:
     """Scale-invariant losses and weight decay that shrinks, unless the engine withholds it."""
-    tilted = not sample.holds("scale_invariant")
-    observe_run(sample, draw_setup(sample, tilted=tilted, reversing=not sample.holds("decay_below_one")))
+    tilted, reversing = not sample.holds("scale_invariant"), not sample.holds("decay_below_one")
+    observe_run(sample, draw_setup(sample, tilted=tilted, reversing=reversing))
 
 
 def simulate_any_loss(sample: Sample) -> None:
     """Losses that are scale-invariant or not: the step itself does not care."""
-    tilted = sample.draw(st.booleans(), "tilted")
-    observe_run(sample, draw_setup(sample, tilted=tilted, reversing=not sample.holds("decay_below_one")))
+    tilted, reversing = sample.draw(st.booleans(), "tilted"), not sample.holds("decay_below_one")
+    observe_run(sample, draw_setup(sample, tilted=tilted, reversing=reversing))
 
 
 def simulate_any_decay(sample: Sample) -> None:
@@ -243,6 +244,7 @@ CLAIMS = [
         corrected_hypotheses=SHRINKS,
         derive=derive_step,
         simulate=simulate_steps,
+        waive=EITHER_SIGN,
         reading="Pi(x) = x / |x| is written out. The proof divides by (1 - eta lambda)|w| inside "
         "Pi, which needs eta lambda < 1; with eta lambda > 1 the direction comes out reversed.",
     ),

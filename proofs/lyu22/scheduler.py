@@ -1,218 +1,362 @@
-"""Quasi-RMSprop schedulers near the edge of stability (appendix K)."""
+r"""The effective learning rate of gradient descent with weight decay is set by a GWSI scheduler.
+
+Setting:  L(c w) = L(w) for c > 0, w' = (1 - eta lambda) w - eta grad L(w), theta = w / |w|,
+          effective rate eta / ((1 - eta lambda)|w|^2).
+Claims:   the scheduler of Definition B.6 reads the gradients at theta and puts out the effective
+          rates (Theorem B.7, with its proof steps; eq. 14 is the same in the rates themselves).
+Source:   Lyu, Li, Arora, arXiv:2206.07085, appendices B.2, E.1 and G.2.
+
+The derivation squares the norm recursion of the exact step.  The simulation runs the update by
+autograd for hundreds of steps and compares the effective rates with the recursion.
+"""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 from eostheory.claims import Claim
-from eostheory.formula import Equation, Expr, OrderBound, scalar, sqrt
-
-from ._notation import (
-    C_b,
-    alpha,
-    beta,
-    eta,
-    gbar0,
-    gbar1,
-    moment0,
-    moment1,
-    mu,
-    rate0,
-    rate1,
-    uhat0,
-    uhat1,
-    uhat2,
+from eostheory.formula import (
+    Equation,
+    Inequality,
+    OrderBound,
+    as_expr,
+    dot,
+    norm,
+    norm2,
+    scalar,
+    sqrt,
+    substitute,
+    vector,
 )
-from ._orders import letter, sizes, taylor, unless
+
+from ._gwsi import (
+    EITHER_SIGN,
+    INVARIANT,
+    SHRINKS,
+    D,
+    beta,
+    effective_rate,
+    eta,
+    eta_hat,
+    gbar,
+    grad_theta,
+    lam_hat,
+    moment,
+    moment_next,
+    printed_eta,
+    project,
+    rate,
+    rate_next,
+    real_step,
+    scheduler,
+    theta,
+    theta_next,
+    w,
+    w_next,
+)
+from ._run import DIMENSIONS, Setup, draw_setup, length_of_run, reader, run
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
     from eostheory.symbolic import Model
 
-HALF = Fraction(1, 2)
-poly = scalar("poly", r"\mathrm{poly}(\alpha)", positive=True)
-o_of_one = scalar("o_of_one", "o(1)")
-
-HYPOTHESES = {
-    "near_edge": "|mu^2 v_t - 1| <= alpha eta",
-    "gradient": "|g_t| <= alpha eta",
-    "decay": "beta = 1 - C_b eta^2 + O(eta^4)",
-    "alpha": "alpha = (1/eta)^{o(1)}, and alpha >= 1",
+# ---------------------------------------------------------------------- Definition B.6
+g = vector("g", D, "g_t")
+gwsi = {
+    "rate": Equation(rate, 1 / sqrt(moment)),
+    "moment": Equation(moment_next, scheduler(moment, gbar, beta)),
+    "gradient": Equation(gbar, norm(g) / eta),
 }
-TWO = {**HYPOTHESES, "next_gradient": "|g_{t+1}| <= alpha eta"}
-READING = (
-    "alpha = (1/eta)^{o(1)} is read as 1 <= alpha <= eta^{-o(1)}, as Lemma H.9 writes it: the "
-    "perturbation that Definition B.5 allows is of order eta^2 even where the gradient vanishes."
+kicked = vector("p", D, "p_t")
+kick_size, rate_unit, excess = (scalar(x, positive=True) for x in ("s", "kappa", "b"))
+KICKS = {"kicks": "the rates are those of a vector that shrinks and takes orthogonal kicks"}
+
+
+def derive_kicks(m: Model) -> None:
+    """The law behind the recursion: no loss, only a vector p that shrinks and is kicked sideways.
+
+    p' = a p - s g / |p| with <g, p> = 0 and a = 1 / (1 + b) below one.  In direction it moves by
+    g times s / (a |p|^2), so rates fall off with the squared length; kappa is their unit.
+    """
+    a, s, kappa, p = 1 / (1 + excess), kick_size, rate_unit, kicked
+    after = a * p - (s / norm(p)) * g
+    m.step("a vector shrinks by a and takes a kick orthogonal to it, inverse to its length")
+    m.relation(dot(g, p), 0, by="kicks")
+    m.define(rate, 1 / (kappa * norm2(p)))
+    m.define(moment, kappa**2 * norm2(p) ** 2)
+    m.define(moment_next, kappa**2 * norm2(after) ** 2)
+    m.step("beta is what a step without a kick leaves of the moment")
+    m.define(beta, a**4)
+    m.step("eta is the unit of gradients in which the first-order weight of g^2 is 1 - beta")
+    first_order = 2 * kappa**2 * a**2 * s**2
+    m.define(eta, sqrt((1 - beta) / first_order))
+    m.define(gbar, norm(g) * kappa * a * s * sqrt(2 / (1 - beta)))
+    m.example({excess: 1, s: 3, kappa: 2, p: (3, 4),
+               g: (4, -3) if "kicks" not in m.withheld else (1, 1)})  # fmt: skip
+
+
+def simulate_kicks(sample: Sample) -> None:
+    """A stream of random vectors kicks a real vector; its rates are reported in any unit."""
+    import torch
+
+    from eostheory.numeric.losses import Draw
+    from eostheory.numeric.rounding import RunningError
+
+    draw = Draw(sample.draw(st.integers(0, 10**6), "seed"), "cpu")
+    dim = sample.draw(st.sampled_from(DIMENSIONS), "D")
+    decay = sample.draw(st.integers(1, 255), "256 eta lambda") / 256
+    unit = 2.0 ** sample.draw(st.integers(-3, 3), "log2 unit of rates")
+    position = draw.normal(dim)
+    for _ in range(4):
+        with RunningError() as running:
+            square = torch.dot(position, position)
+            kick = draw.normal(dim)
+            if sample.holds("kicks"):
+                kick = kick - (torch.dot(kick, position) / square) * position
+            after = (1 - decay) * position - kick / torch.sqrt(square)
+            shrunk = torch.as_tensor(1 - decay, dtype=torch.float64)
+            left = shrunk**4
+            unit_eta = torch.sqrt((1 / left - 1) / 2) / unit
+            length = torch.sqrt(torch.dot(kick, kick))
+            found = {
+                rate: 1 / (unit * shrunk * square),
+                moment: (unit * shrunk * square) ** 2,
+                moment_next: (unit * shrunk * torch.dot(after, after)) ** 2,
+                beta: left,
+                eta: unit_eta,
+                gbar: length / unit_eta,
+                g: kick,
+                kicked: position,
+                kick_size: torch.ones((), dtype=torch.float64),
+                rate_unit: unit * shrunk,
+                excess: 1 / shrunk - 1,
+            }
+            read = reader(running)
+            sample.observe({symbol: read(value) for symbol, value in found.items()})
+        position = after.detach().clone()
+
+
+# ------------------------------------------------------------------------ Theorem B.7
+v_0 = scalar("v_0", r"\tilde v_0", positive=True)
+printed_beta = (1 - eta_hat * lam_hat) ** 4
+theorem_b7 = {
+    "start": Equation(v_0, (1 - eta_hat * lam_hat) ** 2 * norm(w) ** 4 / eta_hat**2),
+    "moment": Equation(
+        moment_next, scheduler(moment, norm(grad_theta) / printed_eta(printed_beta), printed_beta)
+    ),
+    "rate": Equation(rate, 1 / sqrt(moment)),
+    "direction": Equation(theta_next, project(theta - (1 / sqrt(moment)) * grad_theta)),
+}
+b7_p1 = Equation(
+    norm(w_next) ** 4,
+    (1 - eta_hat * lam_hat) ** 4 * norm(w) ** 4
+    + 2 * (1 - eta_hat * lam_hat) ** 2 * eta_hat**2 * norm2(grad_theta)
+    + eta_hat**4 / norm(w) ** 4 * norm(grad_theta) ** 4,
 )
+b7_p2 = {
+    "moment": Equation(moment, (1 - eta_hat * lam_hat) ** 2 / eta_hat**2 * norm(w) ** 4),
+    "first line": Equation(moment_next, (1 - eta_hat * lam_hat) ** 2 / eta_hat**2 * b7_p1.rhs),
+    "second line": Equation(
+        moment_next,
+        (1 - eta_hat * lam_hat) ** 4 * moment
+        + 2 * (1 - eta_hat * lam_hat) ** 4 * norm2(grad_theta)
+        + (1 - eta_hat * lam_hat) ** 2 * eta_hat**2 / norm(w) ** 4 * norm(grad_theta) ** 4,
+    ),
+    "last line": Equation(
+        moment_next,
+        beta * moment + 2 * beta * norm2(grad_theta) + beta / moment * norm(grad_theta) ** 4,
+    ),
+}
+b7_p3 = {
+    "eta": Equation(eta, sqrt((1 - beta) / (2 * beta))),
+    "first line": Equation(
+        moment_next,
+        beta * moment + 2 * beta * eta**2 * gbar**2 + beta / moment * eta**4 * gbar**4,
+    ),
+    "second line": Equation(moment_next, scheduler(moment, gbar, beta)),
+}
+eq_14 = {
+    "recursion": Equation(
+        rate_next**-2,
+        beta * rate**-2 + (1 - beta) * gbar**2 + rate**2 / (4 * beta) * (1 - beta) ** 2 * gbar**4,
+    ),
+    "beta": Equation(beta, (1 - lam_hat * eta_hat) ** 4),
+    "eta": Equation(eta, printed_eta(beta)),
+    "beta, at most": OrderBound(beta, as_expr(1), lam_hat * eta_hat),
+    "beta, at least": Inequality(as_expr(15) / 8 * (lam_hat * eta_hat), "<=", 1 - beta),
+    "eta, size": OrderBound(eta, as_expr(0), sqrt(lam_hat * eta_hat)),
+}
 
 
-def _scheduler(m: Model) -> None:
-    """Definition B.5 along two steps, everything in terms of u_t, the gradients and letters."""
-    m.uses("lyu22/def-B.5")
-    sizes(m)
-    m.bound(1 / poly)
-    m.bound(poly * eta, by="alpha")
-    m.bound(alpha**8 / poly)
-    wild = unless(m, "near_edge"), unless(m, "gradient"), unless(m, "decay")
-    m.define(uhat0, alpha * letter(m, "u") * wild[0])
-    m.define(gbar0, alpha * letter(m, "g") * wild[1])
-    m.define(beta, 1 - C_b * eta**2 + wild[2] * eta**4 * letter(m, "b"))
-    m.step("The moment is v_t = (1 + eta u_t)/mu^2 by the definition of u_t.")
-    s = eta * uhat0
-    m.define(moment0, (1 + s) / mu**2)
-    gain = 1 - beta
-    m.step("Definition B.5 perturbs the rate by delta (1-beta)(1+g^2) and the moment by delta (1-beta)^2 P(g).")
-    m.define(rate0, mu * taylor(m, "inverse root", s, 2) + letter(m, "d") * gain * (1 + gbar0**2))
-    m.define(moment1, beta * moment0 + gain * gbar0**2 + _noise(m, wild[1]) * gain**2)
-    m.define(uhat1, (mu**2 * moment1 - 1) / eta)
+def derive_rates(m: Model) -> None:
+    """The effective rates of the exact step; beta and eta by what they do.
+
+    beta is what a step without gradient leaves of the moment, eta the unit of gradients in which
+    the first-order weight of the squared gradient is 1 - beta.
+    """
+    real_step(m)
+    m.uses("lyu22/lemma-E.1")
+    m.define(rate, effective_rate(w))
+    m.define(rate_next, effective_rate(w_next))
+    m.define(v_0, 1 / rate**2)
+    m.define(moment, 1 / rate**2)
+    m.define(moment_next, 1 / rate_next**2)
+    m.step("without gradient the squared norm shrinks by (1 - eta lambda)^2, the moment by beta")
+    shrunk = effective_rate((1 - eta_hat * lam_hat) * w)
+    m.define(beta, rate**2 / shrunk**2)
+    m.step("the first-order weight of |grad|^2 in the moment, by differentiating at zero")
+    kick = scalar("kick", nonnegative=True)
+    grown = ((1 - eta_hat * lam_hat) ** 2 * norm2(w) + eta_hat**2 / norm2(w) * kick) ** 2
+    weight = m.differentiate(grown / (rate * norm2(w)) ** 2, kick, as_expr(1))
+    first = substitute(weight, {kick: as_expr(0)})
+    m.define(eta, sqrt((1 - beta) / first))
+    m.define(gbar, norm(grad_theta) / eta)
 
 
-def _noise(m: Model, wild: Expr) -> Expr:
-    """The scheduler's freedom in the moment: a polynomial of the gradient's size."""
-    return letter(m, "d") * poly * wild**4
+def derive_small_rates(m: Model) -> None:
+    """As :func:`derive_rates`, for eta lambda that tends to zero and is never above 1/2."""
+    derive_rates(m)
+    m.assume(Inequality(eta_hat * lam_hat, "<=", as_expr(1) / 2), by="small")
+    m.bound(eta_hat * lam_hat, by="small")
+    m.bound(1 / (1 - eta_hat * lam_hat), by="small")
 
 
-def _two(m: Model) -> None:
-    """A second step from the first one's moment."""
-    _scheduler(m)
-    wild = unless(m, "next_gradient")
-    m.define(gbar1, alpha * letter(m, "g") * wild)
-    gain = 1 - beta
-    s = eta * uhat1
-    m.step("u_{t+1} = O(alpha) by (29), so the same expansion serves at step t+1.")
-    m.define(rate1, mu * taylor(m, "inverse root", s, 2) + letter(m, "d") * gain * (1 + gbar1**2))
-    moment2 = beta * moment1 + gain * gbar1**2 + _noise(m, wild) * gain**2
-    m.define(uhat2, (mu**2 * moment2 - 1) / eta)
+def observe_rates(sample: Sample, setup: Setup) -> None:
+    """Effective rates of a long run against the recursion, and the whole run as a picture."""
+    found = run(setup, length_of_run(sample))
+    left = (1 - float(setup.intrinsic)) ** 4
+    from eostheory.agree import exact, measured
+
+    decay = measured(left, 4)
+    unit = ((1 / decay - 1) / 2).sqrt() if left < 1 else exact(1.0)
+    for s in found.steps:
+        sample.observe({eta_hat: setup.eta, lam_hat: setup.decay, w: s.w, w_next: s.w_next,
+                        theta: s.theta, theta_next: s.theta_next, grad_theta: s.grad_theta,
+                        rate: s.rate, rate_next: s.rate_next, v_0: 1 / (s.rate * s.rate),
+                        moment: 1 / (s.rate * s.rate),
+                        moment_next: 1 / (s.rate_next * s.rate_next), beta: decay, eta: unit,
+                        gbar: s.grad_theta.norm() / unit})  # fmt: skip
+    follow(sample, found.rates, found.gradients, left, float(unit.value))
 
 
-def _moment(m: Model) -> None:
-    """As :func:`_scheduler`, with the root of the moment kept whole."""
-    m.uses("lyu22/def-B.5")
-    sizes(m)
-    wild = unless(m, "gradient"), unless(m, "decay")
-    m.define(gbar0, alpha * letter(m, "g") * wild[0])
-    m.define(beta, 1 - C_b * eta**2 + wild[1] * eta**4 * letter(m, "b"))
-    m.bound(1 / poly)
-    m.bound(poly * eta, by="alpha")
-    gain = 1 - beta
-    m.define(rate0, 1 / sqrt(moment0) + letter(m, "d") * gain * (1 + gbar0**2))
-    m.define(moment1, beta * moment0 + gain * gbar0**2 + _noise(m, wild[0]) * gain**2)
+def follow(
+    sample: Sample,
+    rates: tuple[float, ...],
+    gradients: tuple[float, ...],
+    left: float,
+    unit: float,
+) -> None:
+    """Run the scheduler beside the update, from the same start, and report how far they part."""
+    v = rates[0] ** -2
+    followed = []
+    for size in gradients:
+        followed.append(v**-0.5)
+        x = (size / unit) ** 2
+        v = left * v + (1 - left) * x + ((1 - left) * x) ** 2 / (4 * left * v)
+    apart = max(abs(a - b) / b for a, b in zip(rates, followed, strict=True))
+    sample.note(
+        f"{len(rates)} steps of the update beside the scheduler: the effective rates part by "
+        f"{apart:.1e} of their size at most"
+    )
+    steps = list(range(len(rates)))
+    sample.plot(
+        "Effective learning rate: update and scheduler", "step t", "effective rate",
+        [{"label": "update", "x": steps, "y": rates},
+         {"label": "scheduler", "x": steps, "y": followed, "style": "--"}],
+        yscale="log",
+    )  # fmt: skip
 
 
-def _alpha(m: Model) -> None:
-    """The exponent of alpha as a power of 1/eta is log(alpha)/log(1/eta)."""
-    from eostheory.formula import log
-
-    m.step("alpha = (1/eta)^s has the one solution s = log(alpha)/log(1/eta).")
-    m.define(o_of_one, log(alpha) / log(1 / eta))
+def simulate_rates(sample: Sample) -> None:
+    """Weight decay shrinks w, unless the engine withholds that."""
+    tilted, reversing = not sample.holds("scale_invariant"), not sample.holds("decay_below_one")
+    observe_rates(sample, draw_setup(sample, tilted=tilted, reversing=reversing))
 
 
-def _run(sample: Sample) -> None:
-    """A drawn quasi-RMSprop scheduler fed two gradients, in exact fractions but for roots."""
-    fractions = st.fractions(Fraction(1, 2), 2, max_denominator=16)
-    signs = st.fractions(Fraction(1, 4), 1, max_denominator=16)
-    c_b, big, first = (sample.draw(fractions, k) for k in ("C_b", "mu", "alpha"))
-    size = 1 + first
-    u, g0, g1, d1, d2 = (sample.draw(signs, k) for k in ("u", "g", "g next", "delta", "delta v"))
-    turn = sample.draw(st.sampled_from([1, -1]), "sign of u")
-    beta_4 = sample.draw(signs, "beta's fourth-order coefficient")
-    near, grad = sample.holds("near_edge"), sample.holds("gradient")
-    then, slow = sample.holds("next_gradient"), sample.holds("decay")
-    for k in range(12, 19):
-        step = Fraction(1, 2**k)
-        far = 2 ** (k // 2)
-        value = turn * u * size * (1 if near else far)
-        bars = [g0 * size * (1 if grad else far), g1 * size * (1 if then else far)]
-        fade = 1 - c_b * step**2 + beta_4 * step**4 if slow else 1 - c_b * step
-        moments = [(1 + step * value) / big**2]
-        rates = []
-        for bar in bars:
-            gain = 1 - fade
-            rates.append(float(moments[-1]) ** -0.5 + float(d1 * gain * (1 + bar**2)))
-            noise = d2 * gain**2 * (1 + bar**4)
-            moments.append(fade * moments[-1] + gain * bar**2 + noise)
-        hats = [(big**2 * v - 1) / step for v in moments]
-        sample.observe(
-            {
-                eta: step, alpha: size, mu: big, C_b: c_b, beta: fade, poly: size**4,
-                uhat0: hats[0], uhat1: hats[1], uhat2: hats[2], gbar0: bars[0], gbar1: bars[1],
-                moment0: moments[0], moment1: moments[1], rate0: rates[0], rate1: rates[1],
-            },
-            scale=float(step),
-        )  # fmt: skip
+def simulate_moments(sample: Sample) -> None:
+    """The moments alone ask nothing of the decay below one."""
+    observe_rates(sample, draw_setup(sample, tilted=not sample.holds("scale_invariant")))
 
 
-def _run_alpha(sample: Sample) -> None:
-    """Powers of the logarithm of 1/eta, which every admissible alpha resembles."""
-    import math
+def simulate_small_rates(sample: Sample) -> None:
+    """Runs, and the decay of the moment without gradient for eta lambda towards 0 and 1/2."""
+    import torch
 
-    k = sample.draw(st.integers(2, 40), "-log2 eta")
-    value = math.log(2**k) ** sample.draw(st.integers(1, 3), "power")
-    sample.observe({eta: Fraction(1, 2**k), alpha: value, o_of_one: math.log(value) / (k * math.log(2))})
+    from eostheory.numeric.dynamics import gd_step
+    from eostheory.numeric.rounding import RunningError
 
-
-eq28 = OrderBound(rate0, mu * (1 - HALF * eta * uhat0), alpha**2 * eta**2)
-eq29 = OrderBound(uhat1, uhat0 + C_b * eta * (mu**2 * gbar0**2 - 1), alpha * eta**2)
-eq30 = OrderBound(rate0, 1 / sqrt(moment0), alpha**2 * eta**2)
-eq31 = OrderBound(moment1, beta * moment0 + (1 - beta) * gbar0**2, poly * eta**4)
-eq32 = OrderBound(rate1, mu * (1 - HALF * eta * uhat0), alpha**2 * eta**2)
-eq33 = OrderBound(
-    uhat2,
-    uhat0 + C_b * eta * (mu**2 * gbar0**2 + mu**2 * gbar1**2 - 2),
-    alpha * eta**2,
-)
-
-
-def _only(*names: str) -> dict[str, str]:
-    return {name: TWO[name] for name in names}
+    tilted = not sample.holds("scale_invariant")
+    observe_rates(sample, draw_setup(sample, tilted=tilted, at_most=0.5))
+    decay = 2.0 ** sample.draw(st.integers(-3, 3), "log2 lambda")
+    start = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    top = 0.5 if sample.holds("small") else 2.5
+    for k in range(3, 13):
+        for intrinsic in (2.0**-k, top * (1 - 2.0**-k)):
+            with RunningError() as running:
+                after = gd_step(lambda v: 0 * v.sum(), start, intrinsic / decay, decay)
+                left = (torch.dot(after, after) / torch.dot(start, start)) ** 2
+                found = {beta: left}
+                if intrinsic < 0.5:
+                    found[eta] = torch.sqrt((1 / left - 1) / 2)
+                read = reader(running)
+                table = {symbol: read(value) for symbol, value in found.items()}
+            small = intrinsic if intrinsic < 0.2 else None
+            sample.observe({eta_hat: intrinsic / decay, lam_hat: decay, **table}, scale=small)
 
 
 CLAIMS = [
     Claim(
-        "lyu22/lemma-K.1",
-        {"28": eq28, "29": eq29},
-        HYPOTHESES,
-        derive=_scheduler,
-        simulate=_run,
-        reading=READING,
-    ),
-    Claim("lyu22/eq-28", eq28, HYPOTHESES, derive=_scheduler, simulate=_run, reading=READING),
-    Claim("lyu22/eq-29", eq29, HYPOTHESES, derive=_scheduler, simulate=_run, reading=READING),
-    Claim(
-        "lyu22/eq-30",
-        eq30,
-        _only("gradient", "decay", "alpha"),
-        derive=_moment,
-        simulate=_run,
-        reading=READING,
+        "lyu22/def-B.6",
+        statement=gwsi,
+        hypotheses=KICKS,
+        derive=derive_kicks,
+        simulate=simulate_kicks,
+        reading="The law that makes this the right definition: the rates are those of any vector "
+        "that shrinks by a factor and takes kicks orthogonal to it and inverse to its length.",
     ),
     Claim(
-        "lyu22/eq-31",
-        eq31,
-        _only("gradient", "decay", "alpha"),
-        derive=_moment,
-        simulate=_run,
-        reading="poly(alpha) is a polynomial that bounds the scheduler's P on [0, alpha].",
+        "lyu22/thm-B.7",
+        statement=theorem_b7,
+        hypotheses=INVARIANT,
+        corrected_hypotheses=SHRINKS,
+        derive=derive_rates,
+        simulate=simulate_rates,
+        waive=EITHER_SIGN,
+        reading="'Evolves exactly as the scheduler' is the recursion of Definition B.6 with the "
+        "printed hyperparameters at every step, its start, its output and the update of the "
+        "direction. The moments follow the recursion for every eta lambda other than 1; the "
+        "output 1/sqrt(v) is the effective rate only if eta lambda < 1.",
     ),
     Claim(
-        "lyu22/lemma-K.1.alpha",
-        Equation(alpha, (1 / eta) ** o_of_one),
-        derive=_alpha,
-        simulate=_run_alpha,
-        reading="o(1) is the exponent log(alpha)/log(1/eta), which tends to zero.",
+        "lyu22/thm-B.7.p1",
+        statement=b7_p1,
+        hypotheses=INVARIANT,
+        derive=derive_rates,
+        simulate=simulate_moments,
     ),
     Claim(
-        "lyu22/lemma-K.2",
-        {"32": eq32, "33": eq33},
-        TWO,
-        derive=_two,
-        simulate=_run,
-        reading=READING,
+        "lyu22/thm-B.7.p2",
+        statement=b7_p2,
+        hypotheses=INVARIANT,
+        derive=derive_rates,
+        simulate=simulate_moments,
     ),
-    Claim("lyu22/eq-32", eq32, TWO, derive=_two, simulate=_run, reading=READING),
-    Claim("lyu22/eq-33", eq33, TWO, derive=_two, simulate=_run, reading=READING),
+    Claim(
+        "lyu22/thm-B.7.p3",
+        statement=b7_p3,
+        hypotheses=INVARIANT,
+        derive=derive_rates,
+        simulate=simulate_moments,
+    ),
+    Claim(
+        "lyu22/eq-14",
+        statement=eq_14,
+        hypotheses={**INVARIANT, "small": "eta lambda small; at most 1/2 is enough"},
+        derive=derive_small_rates,
+        simulate=simulate_small_rates,
+        reading="Theta(lambda eta) is two bounds: at most of that order, and at least 15/8 of it, "
+        "which is the sharp constant for eta lambda up to 1/2.",
+    ),
 ]
-
