@@ -11,6 +11,8 @@ from functools import lru_cache
 from html import escape, unescape
 from xml.etree.ElementTree import Element, tostring
 
+from eostheory.report.plain import plain_text
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -51,7 +53,9 @@ def math(latex: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Prose as HTML, with ``$...$`` pieces as mathematics."""
+    """Prose as HTML: ``$...$`` as mathematics, LaTeX that forgot its ``$`` as plain characters."""
+    if "$" not in text:
+        return escape(plain_text(text))
     pieces = re.split(r"\$([^$]+)\$", text)
     return "".join(math(p) if i % 2 else escape(p) for i, p in enumerate(pieces))
 

@@ -106,7 +106,9 @@ def plain_math(latex: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """``text`` with its ``$...$`` pieces made readable."""
+    """``text`` with its ``$...$`` pieces made readable, or all of it if it forgot its ``$``."""
+    if "$" not in text:
+        return plain_math(text) if re.search(r"\\[A-Za-z]", text) else text
     return re.sub(r"\$([^$]+)\$", lambda m: plain_math(m[1]), text)
 
 

@@ -49,7 +49,8 @@ def figure(plot: Mapping[str, Any]) -> str:
         text, missing = _draw(points, style, index % _COLOURS, across, upward)
         drawn.append(text)
         lost += missing
-    note = f'<p class="lost">{lost} points could not be drawn here.</p>' if lost else ""
+    count = "1 point" if lost == 1 else f"{lost} points"
+    note = f'<p class="lost">{count} could not be drawn here.</p>' if lost else ""
     return (
         f'<figure class="plot">{caption}'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">'

@@ -70,6 +70,8 @@ def test_prose_keeps_its_mathematics_and_escapes_the_rest():
     shown = inline("if $x^2$ < 3 & <b>")
     assert "<msup>" in shown
     assert shown.endswith(" &lt; 3 &amp; &lt;b&gt;")
+    assert inline(r"m\ge 2c_1n^2/\lambda_r^2") == "m ≥ 2c₁n²/λ_r²"
+    assert inline("h_t and C^2 as written") == "h_t and C^2 as written"
 
 
 @pytest.mark.parametrize(

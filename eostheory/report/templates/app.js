@@ -316,8 +316,8 @@
     const fit = (readable) => {
       const { w, h } = size();
       let scale = Math.min(w / whole.w, h / whole.h, 1.15);
-      const centre = readable && scale < 0.5;
-      if (centre) scale = 0.7;
+      const centre = readable && scale < 0.6;
+      if (centre) scale = 0.74;
       box = { w: w / scale, h: h / scale };
       const at = centre && focus ? place.get(focus.id) : null;
       box.x = at ? at.x + W / 2 - box.w / 2 : centre ? whole.x : whole.x + (whole.w - box.w) / 2;
