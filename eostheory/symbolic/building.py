@@ -10,6 +10,7 @@ relation and assumption before it is used.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations_with_replacement, permutations, product
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flint import fmpq, fmpq_mat
 
 from eostheory.formula import Expr, FormSymbol, Symbol, substitute, symbols_of
+from eostheory.formula.tensors import Apply
 from eostheory.symbolic.exact import Instance, InstanceError
 from eostheory.symbolic.scalars import Undefined, to_fmpq, to_fraction
 
@@ -42,6 +44,9 @@ class Builder:
     def __init__(self, model: Model, rng: random.Random) -> None:
         self.model = model
         self.rng = rng
+        self.deadline = float("inf")
+        forms = any(isinstance(r[0], Apply) for r in model.relations)
+        self.sizes = (2, 3) if forms else (2, 3, 3, 4)
 
     # ---------------------------------------------------------------- single values
     def number(self, traits: frozenset[str]) -> Fraction:
@@ -57,7 +62,7 @@ class Builder:
         """The number for a symbolic size, drawn when new."""
         if isinstance(dim, int):
             return dim
-        return sizes.setdefault(dim, self.rng.choice((2, 3, 3, 4)))
+        return sizes.setdefault(dim, self.rng.choice(self.sizes))
 
     def value(self, generator: Generator, sizes: dict[str, int]) -> Any:
         """A random value of the right shape and symmetry."""
@@ -203,6 +208,8 @@ class Builder:
                     )
 
     def _residual(self, table: dict[Any, Any], due: list[Any]) -> list[Fraction]:
+        if time.perf_counter() > self.deadline:
+            raise InstanceError("the relations are too many to solve in the time allowed")
         instance = Instance(table, self.model.kernel.definitions)
         flat: list[Fraction] = []
         for lhs, rhs, _ in due:

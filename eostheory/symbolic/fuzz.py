@@ -137,9 +137,16 @@ def _distribute(node: Mul | MatMul, position: int) -> Expr:
     )
 
 
+def _distributions(node: Mul | MatMul) -> list[Callable[[], Expr]]:
+    sums = [i for i, factor in enumerate(node.factors) if isinstance(factor, Add)]
+    return [partial(_distribute, node, i) for i in sums]
+
+
 def laws(node: Expr) -> list[Callable[[], Expr]]:
     """The valid rewritings that apply at a node."""
     found: list[Callable[[], Expr]] = []
+    if node.shape == ():
+        found.append(lambda: (node * (1 + Q * Q)) / (Q * Q + 1))
     match node:
         case Add(terms) if len(terms) > 1:
             found.append(lambda: Add(tuple(reversed(terms))))
@@ -173,12 +180,12 @@ def laws(node: Expr) -> list[Callable[[], Expr]]:
                 turned = (*arg.factors[1:], arg.factors[0])
                 found.append(lambda: trace(MatMul(turned)))
             if isinstance(arg, Outer):
-                found.append(lambda: dot(arg.right, arg.left))
+                found.append(partial(dot, arg.right, arg.left))
         case Transpose(arg):
             if isinstance(arg, Add):
                 found.append(lambda: add(*(transpose(t) for t in arg.terms)))
             if isinstance(arg, Outer):
-                found.append(lambda: outer(arg.right, arg.left))
+                found.append(partial(outer, arg.right, arg.left))
         case Apply(own, (first, second)):
             found.append(lambda: own(second, first))
             if isinstance(first, Add):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import combinations_with_replacement, permutations
@@ -65,8 +66,12 @@ class Supply:
     # ----------------------------------------------------------------------- random ones
     def _random(self) -> Iterator[tuple[Instance, dict[Any, Any], str]]:
         made = 0
+        self.builder.deadline = time.perf_counter() + self.model.patience
         proposal: dict[Any, Any] = {}
         for attempt in range(_TRIES):
+            if time.perf_counter() > self.builder.deadline:
+                self.failed.append("random instance: out of time")
+                return
             if attempt == _TRIES // 2 and not made:
                 proposal = self._proposal()
             try:

@@ -29,6 +29,7 @@ from eostheory.symbolic.instances import Supply
 from eostheory.symbolic.lift import Lift
 from eostheory.symbolic.lower import Kernel
 from eostheory.symbolic.scalars import Poly, Undefined
+from eostheory.symbolic.witnesses import undefined_statement
 
 if TYPE_CHECKING:
     import sympy
@@ -251,7 +252,7 @@ class Model:
                 case Predicate():
                     return self._decide_predicate(statement)
         except Undefined as error:
-            return Decision("undecided", method="normal form", tried=(f"undefined: {error}",))
+            return undefined_statement(self, statement, str(error))
         except RecursionError:
             return Decision("undecided", method="normal form", tried=("the relations loop",))
         raise TypeError(f"no statement: {statement!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from eostheory.symbolic.sizes import Size, Sizes, combine
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
+
+_MOST_TERMS = 300
+"""A difference of more terms than this is not searched for a counterexample."""
 
 Term = tuple[Word | None, Monomial, Any]
 
@@ -141,6 +145,9 @@ def _refute(
     tried: list[str],
 ) -> dict[str, Any] | None:
     """A curve in the sized symbols along which difference / order grows without bound."""
+    if len(terms) > _MOST_TERMS:
+        tried.append(f"no search for a curve: {len(terms)} terms")
+        return None
     if not _independent(model, terms, sizes, tried):
         return None
     still = {v for s in (size, *orders, *facts) for v, _ in s if not _sized(sizes, v)}
@@ -150,12 +157,19 @@ def _refute(
         return None
     groups: dict[Fraction, list[Term]] = {}
     for word, mono, c in terms:
-        (own,) = sizes.monomial(mono)
+        own = _one_size(sizes, mono)
+        if own is None:
+            tried.append("a root of a sum has no single size along a curve")
+            return None
         total = combine(own, sizes.word(word))
         growth = sum((rates.get(v, Fraction(0)) * e for v, e in total), Fraction(0))
         groups.setdefault(growth, []).append((word, mono, c))
     limit = max(sum((rates.get(v, Fraction(0)) * e for v, e in o), Fraction(0)) for o in orders)
+    deadline = time.perf_counter() + model.patience / 3
     for instance, table, origin in model.supply().instances():
+        if time.perf_counter() > deadline:
+            tried.append("no curve within the time allowed")
+            break
         for growth in sorted(groups, reverse=True):
             if growth <= limit:
                 break
@@ -184,6 +198,11 @@ def _refute(
                     "rhs": f"order = O(s**({-limit})) as s -> 0",
                 }
     return None
+
+
+def _one_size(sizes: Sizes, mono: Monomial) -> Size | None:
+    found = set(sizes.monomial(mono))
+    return found.pop() if len(found) == 1 else None
 
 
 def _sized(sizes: Sizes, var: tuple[str, int]) -> bool:
@@ -238,7 +257,9 @@ def _assumptions_hold(model: Model, instance: Any, sizes: Sizes, rates: Any) -> 
                 for a, _ in mono
             ):
                 return False
-            (own,) = sizes.monomial(mono)
+            own = _one_size(sizes, mono)
+            if own is None:
+                return False
             growth = sum((rates.get(v, Fraction(0)) * e for v, e in own), Fraction(0))
             part = Poly(field, {mono: fmpq(c)})
             groups[growth] = groups[growth] + part if growth in groups else part

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eostheory.formula import Equation, Inequality
+from eostheory.formula import Equation, Expr, Inequality, Statement
+from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.exact import Instance, InstanceError
 from eostheory.symbolic.scalars import Undefined
 
@@ -52,6 +53,40 @@ def violation(statement: Equation | Inequality, instance: Instance) -> dict[str,
     if not broken:
         return None
     return {"lhs": instance.text(left), "rhs": instance.text(right)}
+
+
+def undefined_statement(model: Model, statement: Statement, reason: str) -> Decision:
+    """Judge a statement one of whose sides has no real value where its hypotheses hold.
+
+    It fails on an instance where exactly one side has a value.
+    """
+    tried = [f"undefined: {reason}"]
+    if isinstance(statement, Equation | Inequality):
+        for instance, _, origin in model.supply().instances():
+            try:
+                values = [_value(instance, side) for side in (statement.lhs, statement.rhs)]
+            except InstanceError as error:
+                tried.append(f"{origin}: {error}")
+                continue
+            if (values[0] is None) != (values[1] is None):
+                left, right = ("no real value" if v is None else instance.text(v) for v in values)
+                witness = {
+                    "lhs": left,
+                    "rhs": right,
+                    "how": "no real value",
+                    "values": named_values(model, instance, statement),
+                }
+                return Decision("fails", "proved", f"no real value on an exact {origin}", {},
+                                witness, tried=tuple(tried))  # fmt: skip
+        tried += model.supply().failed or ["no instance tells the sides apart"]
+    return Decision("undecided", method="normal form", tried=tuple(tried))
+
+
+def _value(instance: Instance, side: Expr) -> Any:
+    try:
+        return instance.evaluate(side)
+    except Undefined:
+        return None
 
 
 def named_values(
