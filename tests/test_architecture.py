@@ -21,7 +21,9 @@ BELOW = {
 """What each layer may import; symbolic and numeric never see each other."""
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-LAYERED = [p for p in SOURCES if p.parent != PACKAGE and not p.is_relative_to(PACKAGE / "_proofs")]
+# proof scripts, and the one that the template writes, stand above all layers
+SCRIPTS = (PACKAGE / "_proofs", PACKAGE / "cli" / "new_paper")
+LAYERED = [p for p in SOURCES if p.parent != PACKAGE and not any(map(p.is_relative_to, SCRIPTS))]
 
 
 def imported_layers(path):
