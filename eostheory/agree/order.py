@@ -16,11 +16,11 @@ CLEAR = 32.0
 """A scale is used while its error exceeds the rounding bound by this factor: two such errors
 move a slope by at most 2 / (32 ln 2) < 0.1."""
 
-HALF = 0.5
-"""A remainder of whole or half-whole order is told from the next one at half a power."""
+QUARTER = 0.25
+"""Orders are multiples of one half; one is told from the next halfway between."""
 
 SETTLED = 0.25
-"""Half the distance at which orders are told apart: the last slopes may differ by this much."""
+"""The last slopes may differ by this much; the interval of the exponent widens accordingly."""
 
 Kind = Literal["meets", "breaks", "exact", "unclear"]
 
@@ -89,9 +89,9 @@ class Limit:
         low, high = low - noise, high + noise
         settled = abs(step) <= SETTLED and abs(step) <= abs(excess[-2] - excess[-3]) + 0.05
         kind: Kind = "unclear"
-        if settled and low > -HALF:
+        if settled and low > -QUARTER:
             kind = "meets"
-        elif settled and high < -HALF:
+        elif settled and high < -QUARTER:
             kind = "breaks"
         claimed = orders[-1]
         return limit(kind, slopes, (claimed + low, claimed + high), claimed)

@@ -30,7 +30,7 @@ class Orbit:
         error: (T,), the largest change of any component when the tolerance was relaxed a
             thousandfold.  The error of these integrators is proportional to their tolerance, so
             the finer solution errs by about a thousandth of that.
-        crossings: times at which the event function vanished (if one was given).
+        crossings: times after the start at which the event function vanished.
     """
 
     times: Array
@@ -62,6 +62,7 @@ def integrate(
     rough = _solve(field, start, grid, 1000 * rtol, None, direction, method)
     error = np.max(np.abs(fine.y - rough.y), axis=0)
     crossings = np.asarray(fine.t_events[0]) if event is not None else np.empty(0)
+    crossings = crossings[crossings > grid[0]]
     return Orbit(grid, fine.y.T.copy(), error, crossings)
 
 
@@ -100,6 +101,10 @@ def _solve(
     return found
 
 
+NOISE = 1e-13
+"""Gradients of losses of order one are rounding errors below this."""
+
+
 def _batch_gradient(loss: LossFunction, points: Tensor, batched: bool) -> Tensor:
     leaf = points.detach().clone().requires_grad_(True)
     total = loss(leaf).sum() if batched else torch.stack([loss(p) for p in leaf]).sum()
@@ -117,7 +122,7 @@ class Projection:
 def gradient_flow_limit(
     loss: LossFunction,
     starts: Tensor,
-    rtol: float = 1e-9,
+    rtol: float = 1e-10,
     horizon: float = 400.0,
     spherical: bool = False,
 ) -> Projection:
@@ -159,10 +164,9 @@ def _flow(
     """Limits, a bound on what the last Newton steps missed, and the time that was needed."""
     shape, batched = rows.shape, bool(getattr(loss, "batched", False))
     sizes = torch.linalg.vector_norm(_batch_gradient(loss, rows, batched), dim=1)
-    if float(sizes.max()) == 0.0:
-        return rows.clone(), torch.zeros(len(rows), dtype=rows.dtype, device=rows.device), 0.0
-    # Newton's quadratic remainder is then below 1e-9 of the smallest way travelled.
-    goal = 1e-5 * max(float(sizes.min()), 1e-12)
+    # Newton's quadratic remainder is then below 1e-9 of the smallest way travelled.  Below NOISE
+    # a gradient is its own rounding, and Newton's remainder far below that.
+    goal = max(1e-5 * float(sizes.min()), NOISE)
 
     def field(_t: float, flat: Array) -> Array:
         moved = rows + torch.as_tensor(flat, device=rows.device).reshape(shape)
@@ -170,9 +174,12 @@ def _flow(
         return -grad
 
     # Stepping by hand spares the interpolant that an event search would build at every step.
-    tolerance = {"rtol": max(rtol, 2.3e-14), "atol": rtol * 1e-3 * float(sizes.min())}
+    tolerance = {
+        "rtol": max(rtol, 2.3e-14),
+        "atol": max(rtol * 1e-3 * float(sizes.min()), NOISE / 1e3),
+    }
     solver = DOP853(field, 0.0, np.zeros(rows.numel()), horizon, **tolerance)
-    left = np.inf
+    left = float(sizes.max())
     while solver.status == "running" and left > goal:
         solver.step()
         left = float(np.max(np.linalg.norm(solver.f.reshape(shape), axis=1)))

@@ -16,7 +16,7 @@ from eostheory.numeric.manifolds import ManifoldLoss, flat_manifold, spherical_m
 
 
 def test_a_rotation_returns_after_two_pi() -> None:
-    grid = np.linspace(0, 2 * np.pi, 9)
+    grid = np.linspace(0, 7, 9)
     orbit = integrate(
         lambda t, y: [y[1], -y[0]], [1.0, 0.0], grid, event=lambda t, y: y[1], direction=-1
     )
@@ -45,7 +45,7 @@ def test_the_limit_of_a_flow_with_a_known_invariant() -> None:
     assert float(found.error) < 1e-10
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(st.integers(0, 9999), st.booleans(), st.sampled_from([(4, 2), (6, 3)]))
 def test_limits_are_minimizers_that_do_not_depend_on_the_point_of_the_orbit(
     seed: int, spherical: bool, sizes: tuple[int, int]
@@ -62,7 +62,9 @@ def test_limits_are_minimizers_that_do_not_depend_on_the_point_of_the_orbit(
     def field(t: float, w: np.ndarray) -> np.ndarray:
         return -gradient(loss, torch.as_tensor(w)).numpy()
 
-    later = torch.as_tensor(integrate(field, start.numpy(), [0, 1.5], 1e-13, method="LSODA").states[-1])
+    later = torch.as_tensor(
+        integrate(field, start.numpy(), [0, 1.5], 1e-11, method="LSODA").states[-1]
+    )
     again = gradient_flow_limit(loss, later, spherical=spherical)
     gap = float((again.points - found.points[0]).norm())
     assert gap <= float(again.error) + float(found.error[0]) + 1e-12
@@ -78,4 +80,6 @@ def test_points_of_the_manifold_are_their_own_limits() -> None:
 
 def test_a_flow_without_minimizer_is_an_event() -> None:
     with pytest.raises(NoConvergence, match="gradient along the flow"):
-        gradient_flow_limit(lambda w: w[0] + w[1] ** 2, torch.ones(2, dtype=torch.float64), horizon=5)
+        gradient_flow_limit(
+            lambda w: w[0] + w[1] ** 2, torch.ones(2, dtype=torch.float64), horizon=5
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,11 +13,11 @@ from eostheory.agree.torch import Rounding
 from eostheory.numeric.autodiff import gradient, hessian, value
 from eostheory.numeric.losses import FAMILIES, Draw, Loss, scale_invariant
 
-laws = settings(max_examples=40, deadline=None, derandomize=True)
+laws = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 @laws
-@given(scale_invariant_losses(high=20), seeds(), lengths(), st.sampled_from([0.25, 0.5, 2.0, 8.0]))
+@given(scale_invariant_losses(high=6), seeds(), lengths(), st.sampled_from([0.25, 0.5, 2.0, 8.0]))
 def test_value_gradient_and_hessian_have_degrees_0_minus_1_and_minus_2(
     loss: Loss, seed: int, size: float, factor: float
 ) -> None:
@@ -26,7 +27,7 @@ def test_value_gradient_and_hessian_have_degrees_0_minus_1_and_minus_2(
         with Rounding() as rounding:
             here, there = part(loss, w), part(loss, factor * w)
             gap = rounding(there - factor**degree * here)
-        assert (abs(gap.value) <= gap.error).all()
+        assert np.all(np.abs(gap.value) <= gap.error)
 
 
 @laws
@@ -39,13 +40,13 @@ def test_the_gradient_is_orthogonal_to_the_parameters(loss: Loss, seed: int, siz
 
 
 @laws
-@given(scale_invariant_losses(high=12), seeds())
+@given(scale_invariant_losses(high=8), seeds())
 def test_the_hessian_is_symmetric_and_not_zero(loss: Loss, seed: int) -> None:
     w = loss.point(seed)
     with Rounding() as rounding:
         table = hessian(loss, w)
         gap = rounding(table - table.T)
-    assert (abs(gap.value) <= gap.error).all()
+    assert np.all(np.abs(gap.value) <= gap.error)
     assert float(table.abs().max()) > 0
 
 

@@ -45,7 +45,9 @@ def exact_loss(loss: Loss) -> MpLoss:
         y, n = data["y"].tolist(), len(z)
         mean = mp.fsum(z) / n
         spread = mp.sqrt(mp.fsum((v - mean) ** 2 for v in z) / n)
-        return mp.fsum(((v - mean) / spread - mp.mpf(t)) ** 2 for v, t in zip(z, y, strict=True)) / n
+        return (
+            mp.fsum(((v - mean) / spread - mp.mpf(t)) ** 2 for v, t in zip(z, y, strict=True)) / n
+        )
 
     def quartic(*w: mp.mpf) -> mp.mpf:
         top = mp.fsum(dot(r, w) ** 4 for r in rows_of(data["a"]))
