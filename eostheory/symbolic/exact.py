@@ -188,16 +188,11 @@ class Instance:
     def _zeros(self, shape: tuple[Dim, ...]) -> Entries:
         if not shape:
             return self.kernel.field.zero
-        side = shape[0] if isinstance(shape[0], int) else self.sizes.setdefault(shape[0], 3)
-        return tuple(self._zeros(shape[1:]) for _ in range(side))
+        return tuple(self._zeros(shape[1:]) for _ in range(self.size(shape[0])))
 
     def size(self, dim: Dim) -> int:
-        """The number for a side."""
-        if isinstance(dim, int):
-            return dim
-        if dim not in self.sizes:
-            raise InstanceError(f"the instance does not fix the size {dim}")
-        return self.sizes[dim]
+        """The number for a side; an open size is three."""
+        return dim if isinstance(dim, int) else self.sizes.setdefault(dim, 3)
 
     def _product(self, factors: list[tuple[tuple[Dim, ...], Entries]]) -> Entries:
         scalar = self.kernel.field.const(1)

@@ -58,6 +58,8 @@ class Kernel:
     # -------------------------------------------------------------------- lowering
     def lower(self, expr: Expr) -> Value:
         """``expr`` in normal form."""
+        if isinstance(expr, Symbol):
+            self._check_traits(expr)
         found = self._cache.get(expr)
         if found is None:
             outer, self.field.tags = self.field.tags, set()
@@ -160,13 +162,15 @@ class Kernel:
                 big = value
         return scalar if big is None else big.scale(scalar)
 
-    def _symbol(self, symbol: Symbol) -> Value:
+    def _check_traits(self, symbol: Symbol) -> None:
         known = self._traits.setdefault(symbol, symbol.traits)
         if known != symbol.traits:
             raise ValueError(
                 f"{symbol.name} is declared with traits {sorted(known)} in one place and with "
                 f"{sorted(symbol.traits)} in another: make the symbol once and reuse it"
             )
+
+    def _symbol(self, symbol: Symbol) -> Value:
         definition = self.definitions.get(symbol)
         if definition is not None:
             if symbol in self._open:

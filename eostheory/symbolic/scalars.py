@@ -229,14 +229,21 @@ class Field:
                 new = reducer(exponent)
                 if new is not None:
                     rest = mono[:position] + mono[position + 1 :]
-                    return self.settle(rest, coefficient) * new
+                    return self.settle(rest, coefficient) * self.refreshed(new)
         for rule in self.rules:
             times = self._divides(rule.mono, mono)
             if times:
                 self.tags.add(rule.tag)
                 rest = mono_mul(mono, mono_pow(rule.mono, -times))
-                return self.settle(rest, coefficient) * rule.value.whole_power(times)
+                value = self.refreshed(rule.value).whole_power(times)
+                return self.settle(rest, coefficient) * value
         return Poly(self, {mono: coefficient})
+
+    def refreshed(self, poly: Poly) -> Poly:
+        """``poly`` reduced by the rules of now (it may be older than some of them)."""
+        if not self.rules and not any(a in self.reducers for m in poly.terms for a, _ in m):
+            return poly
+        return self.sum(self.settle(m, c) for m, c in poly.terms.items())
 
     @staticmethod
     def _divides(pattern: Monomial, mono: Monomial) -> int:

@@ -190,7 +190,7 @@ class Words:
 
     def around(self, before: Word, middle: Tensor, after: Word) -> Tensor | Poly:
         """``before @ middle @ after``."""
-        value: Tensor | Poly = middle
+        value: Tensor | Poly = self.refreshed(middle)
         if before:
             assert isinstance(value, Tensor)
             value = self.matmul(self.raw(before), value)
@@ -200,6 +200,15 @@ class Words:
                 return rest * value if isinstance(rest, Poly) else rest.scale(value)
             value = self.matmul(value, self.raw(after))
         return value
+
+    def refreshed(self, tensor: Tensor) -> Tensor:
+        """``tensor`` reduced by the rules of now (it may be older than some of them)."""
+        total = self.zero(tensor.row, tensor.col)
+        for word, c in tensor.terms.items():
+            value = self.value(word) if word else self.identity(tensor.row)
+            assert isinstance(value, Tensor)
+            total = total + value.scale(self.field.refreshed(c))
+        return total
 
     def raw(self, word: Word) -> Tensor:
         """A non-empty word as a tensor, not reduced."""
