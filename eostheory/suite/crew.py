@@ -20,6 +20,7 @@ from eostheory.suite import worker
 _POLL = 0.2
 _START_BUDGET = 300.0
 _STATUS_LOST = 255  # what multiprocessing says when the fork server could not tell it
+_SLOW_IMPORTS = ("torch", "sympy", "scipy.integrate", "hypothesis", "z3", "flint")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -221,7 +222,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "sympy", "eostheory.suite.worker"])
+    context.set_forkserver_preload([*_SLOW_IMPORTS, "eostheory.suite.worker"])
     return context
 
 

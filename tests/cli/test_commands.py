@@ -8,12 +8,14 @@ import sys
 import time
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
 from eostheory.claims import Verdict
 from eostheory.claims.catalogue import KINDS
 from eostheory.cli import options
 from eostheory.cli.app import run as command
+from eostheory.report import schema
 from eostheory.suite import EXIT_MEANINGS, LEVELS
 
 HELPER = """
@@ -164,6 +166,7 @@ def test_all_reports_are_written_and_old_or_half_ones_replaced(folder, tmp_path)
     ]
     assert verify(folder, *arguments) == 0
     report = json.loads((target / "report.json").read_text())
+    jsonschema.validate(report, schema())
     assert report["schema"] == "eostheory-report/1"
     assert [c["verdict"] for c in report["claims"]] == ["proved", "open"]
     cases = list(ElementTree.parse(target / "junit.xml").iter("testcase"))
