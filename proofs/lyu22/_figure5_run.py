@@ -128,9 +128,7 @@ def gradient_gap(problem: Problem) -> float:
     return float((gap / np.abs(by_hand).max(axis=(1, 2))).max())
 
 
-def train(
-    problem: Problem, steps: int, watched: int, rate: float = LEARNING_RATE
-) -> Run:
+def train(problem: Problem, steps: int, watched: int, rate: float = LEARNING_RATE) -> Run:
     """GD with weight decay in float32, all draws side by side; the path of draw ``watched``."""
     x = problem.inputs.astype(np.float32)
     xt = np.ascontiguousarray(np.swapaxes(x, 1, 2))

@@ -85,8 +85,7 @@ gradient_of_output_corrected = {
     "first": gradient_of_output["first"],
     "second": Equation(
         grad_i,
-        (sigma_y / w_Sigma)
-        * ((eye("d") - Sigma @ outer(w_tilde, w_tilde) / sigma_y**2) @ xt_i),
+        (sigma_y / w_Sigma) * ((eye("d") - Sigma @ outer(w_tilde, w_tilde) / sigma_y**2) @ xt_i),
     ),
 }
 

@@ -130,7 +130,8 @@ def simulate(sample: Sample) -> None:
 
 
 def _gap(left: Measured, right: Measured) -> Array:
-    return np.abs(np.asarray(left.value) - np.asarray(right.value))
+    distance_: Array = np.abs(np.asarray(left.value) - np.asarray(right.value))
+    return distance_
 
 
 def _near(tolerance: float) -> Callable[[Measured, Measured], bool]:

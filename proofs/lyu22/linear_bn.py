@@ -65,9 +65,7 @@ output_variance = scalar("output_variance", r"\mathrm{var}(\Phi)")
 model = Equation(output, gamma * (dot(w, x) - mu_1) / sigma_1 + beta)
 
 effective_weight = gamma * w / sqrt(dot(w, Sigma @ w))
-linear_model = Equation(
-    output, dot(effective_weight, x) + (beta - dot(effective_weight, mu_x))
-)
+linear_model = Equation(output, dot(effective_weight, x) + (beta - dot(effective_weight, mu_x)))
 
 output_moments = {
     "mean": Equation(output_mean, beta),
