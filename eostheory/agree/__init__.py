@@ -1,7 +1,8 @@
 """Comparison of measurements with statements: error bounds, instances, orders."""
 
 from eostheory.agree.compare import Comparison, compare, compare_derivation
-from eostheory.agree.evaluate import EvaluationError, evaluate
+from eostheory.agree.evaluate import evaluate
+from eostheory.agree.functions import EvaluationError
 from eostheory.agree.measured import (
     Measured,
     MeasureError,

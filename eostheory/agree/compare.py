@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eostheory.agree.evaluate import EvaluationError, Val, evaluate_batch
-from eostheory.agree.measured import UNIT, Array, Measured
+from eostheory.agree.evaluate import evaluate_batch
+from eostheory.agree.functions import EvaluationError, Val
+from eostheory.agree.measured import UNIT, Measured
 from eostheory.agree.order import Limit, judge_limits
 from eostheory.agree.record import Instance, Observation, Record
 from eostheory.agree.sample import describe
+from eostheory.agree.tally import Tally, enter_relation, number, violate
 from eostheory.formula.nodes import Expr, FormSymbol, Symbol, forms_of, symbols_of
 from eostheory.formula.statements import (
     Equation,
@@ -29,9 +31,6 @@ from eostheory.formula.statements import (
 
 Outcome = Literal["same", "differs", "undecided", "none"]
 Needed = frozenset["Symbol | FormSymbol"]
-
-SHARP = 1e-6
-"""Two sides count as equal in a ``!=`` only if the bound is this small against them."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,6 @@ class Comparison:
         return f"{self.outcome}: " + ", ".join(f"{k} {d['outcome']}" for k, d in detail.items())
 
 
-@dataclass
-class _Tally:
-    """Running account over observations."""
-
-    count: int = 0
-    unclear: int = 0
-    worst: float = 0.0
-    violation: dict[str, Any] | None = None
-    weight: float = 0.0
-
-
 def needed_by(*sides: Expr) -> Needed:
     """Symbols and multilinear maps that occur in ``sides``."""
     found: frozenset[Any] = frozenset()
@@ -149,7 +137,7 @@ def _none(needed: Needed, record: Record) -> Comparison:
 
 
 def _pointwise(statement: Any, needed: Needed, record: Record, first: bool) -> Comparison:
-    tally = _Tally()
+    tally = Tally()
     for instance in record.instances:
         for batch, seen in instance.batches(needed):
             try:
@@ -159,11 +147,13 @@ def _pointwise(statement: Any, needed: Needed, record: Record, first: bool) -> C
                 else:
                     lhs = evaluate_batch(statement.lhs, batch)
                     rhs = evaluate_batch(statement.rhs, batch)
-                    _relation(getattr(statement, "relation", "="), lhs, rhs, instance, seen, tally)
+                    enter_relation(
+                        getattr(statement, "relation", "="), lhs, rhs, instance, seen, tally
+                    )
             except EvaluationError as problem:
                 # A statement without a real value where its hypotheses hold is violated there.
                 tally.count += len(seen)
-                _violate(tally, np.inf, instance, seen[0], {"problem": str(problem)})
+                violate(tally, np.inf, instance, seen[0], {"problem": str(problem)})
             if first and tally.violation is not None:
                 return Comparison("differs", {"count": tally.count, "witness": tally.violation})
     if not tally.count:
@@ -172,82 +162,11 @@ def _pointwise(statement: Any, needed: Needed, record: Record, first: bool) -> C
         "count": tally.count,
         "instances": len(record.instances),
         "unclear": tally.unclear,
-        "worst": _number(tally.worst),
+        "worst": number(tally.worst),
     }
     if tally.violation is not None:
         return Comparison("differs", {**detail, "witness": tally.violation})
     return Comparison("undecided" if tally.unclear else "same", detail)
-
-
-def _relation(
-    relation: str,
-    lhs: Val,
-    rhs: Val,
-    instance: Instance,
-    seen: list[Observation],
-    tally: _Tally,
-) -> None:
-    """Enter ``lhs relation rhs`` on every observation of a batch."""
-    value, other = np.broadcast_arrays(lhs.value, rhs.value)
-    rows = len(seen)
-    gap = value - other
-    bound = lhs.error + rhs.error + UNIT * np.abs(gap)
-    value, other, gap, bound = (
-        np.broadcast_to(a, (rows, *gap.shape[1:])).reshape(rows, -1)
-        for a in (value, other, gap, bound)
-    )
-    size = np.maximum(np.abs(value), np.abs(other))
-    violated, unclear = _verdict(relation, gap, bound, size)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        excess = np.where(gap == 0, 0.0, np.abs(gap) / bound)
-    one_sided = {"<=": gap > 0, "<": gap >= 0, ">=": gap < 0, ">": gap <= 0}
-    excess = np.where(one_sided.get(relation, True), excess, 0.0)
-    tally.count += rows
-    tally.unclear += int(np.count_nonzero(unclear.any(axis=1)))
-    if relation != "!=":
-        tally.worst = max(tally.worst, float(excess.max(initial=0.0)))
-    if violated.any():
-        row, column = np.unravel_index(
-            int(np.argmax(np.where(violated, excess, -1.0))), excess.shape
-        )
-        sides = {
-            "lhs": value[row, column],
-            "rhs": other[row, column],
-            "bound": bound[row, column],
-        }
-        where = {k: _number(v) for k, v in sides.items()}
-        if gap.shape[1] > 1:
-            where["entry"] = int(column)
-        if abs(gap[row, column]) < 64 * UNIT * size[row, column]:
-            where["hint"] = (
-                "the sides differ by a few roundings only: a computed quantity was observed as "
-                "exact; give it its error with measured(...)"
-            )
-        _violate(tally, float(excess[row, column]), instance, seen[row], where)
-
-
-def _verdict(
-    relation: str, gap: Array, bound: Array, size: Array
-) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.bool_]]]:
-    """Where the relation is violated for certain, and where it cannot be told."""
-    never = np.zeros(gap.shape, dtype=bool)
-    blind = ~np.isfinite(bound)
-    near = np.abs(gap) <= bound
-    match relation:
-        case "=":
-            return ~near & ~blind, blind
-        case "<=":
-            return (gap > bound) & ~blind, blind
-        case ">=":
-            return (-gap > bound) & ~blind, blind
-        case "<" | ">":
-            signed = gap if relation == "<" else -gap
-            tie = (gap == 0) & (bound == 0)
-            return ((signed > bound) | tie) & ~blind, blind | (near & ~tie)
-        case "!=":
-            equal = near & (bound <= SHARP * size)
-            return (equal | ((gap == 0) & (bound == 0))), near & ~equal & (bound > 0)
-    return never, ~never
 
 
 def _predicate(
@@ -255,7 +174,7 @@ def _predicate(
     sides: list[Val],
     instance: Instance,
     seen: list[Observation],
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     test = instance.tests.get(statement.name)
     if test is None:
@@ -270,32 +189,13 @@ def _predicate(
         if answer is None:
             tally.unclear += 1
         elif not answer:
-            _violate(tally, np.inf, instance, observation, {"args": [describe(a) for a in args]})
+            violate(tally, np.inf, instance, observation, {"args": [describe(a) for a in args]})
 
 
 def _row(side: Val, row: int) -> Measured:
     value = side.value[row % len(side.value)]
     error = np.broadcast_to(side.error, side.value.shape)[row % len(side.value)]
     return Measured(float(value), float(error)) if value.ndim == 0 else Measured(value, error)
-
-
-def _violate(
-    tally: _Tally, excess: float, instance: Instance, seen: Observation, sides: dict[str, Any]
-) -> None:
-    if tally.violation is not None and excess <= tally.weight:
-        return
-    tally.weight = excess
-    tally.violation = {
-        **instance.describe(),
-        **sides,
-        "excess": _number(excess),
-        "observed": {k.name: describe(v) for k, v in seen.table.items()},
-    }
-
-
-def _number(x: Any) -> float | str:
-    value = float(x)
-    return value if np.isfinite(value) else str(value)
 
 
 def _order(statement: OrderBound, record: Record) -> Comparison:

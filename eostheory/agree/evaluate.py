@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy import special
 
+from eostheory.agree.functions import EvaluationError, Val, function, power
 from eostheory.agree.measured import TINY, UNIT, Array, Measured, as_array, exact, gamma
 from eostheory.formula.nodes import (
     Add,
@@ -40,20 +40,6 @@ from eostheory.formula.nodes import (
 
 FormValue = Callable[..., Any] | Array | Measured
 Table = Mapping[Symbol | FormSymbol, Any]
-
-LIBRARY = 8 * UNIT
-"""Relative error of one library function (numpy's vector functions err by up to 4 ulp)."""
-
-
-class EvaluationError(ValueError):
-    """A formula that cannot be evaluated on the given quantities."""
-
-
-class Val(NamedTuple):
-    """Batch of values and error bounds; both of shape ``(B or 1, *shape)``."""
-
-    value: Array
-    error: Array
 
 
 @dataclass(frozen=True)
@@ -174,7 +160,7 @@ def _node(expr: Expr, batch: Batch) -> tuple[Array, Array]:
             return _product(parts)
         case Power(exponent=exponent):
             whole = exponent.value if isinstance(exponent, Number) else None
-            return _power(parts[0], parts[1], whole)
+            return power(parts[0], parts[1], whole)
         case MatMul():
             return _chain(parts)
         case Transpose():
@@ -193,7 +179,7 @@ def _node(expr: Expr, batch: Batch) -> tuple[Array, Array]:
                 error.trace(axis1=1, axis2=2) + gamma(value.shape[-1]) * diagonal,
             )
         case Function(name=name):
-            return _function(name, parts[0])
+            return function(name, parts[0])
         case Apply(form=form):
             return _apply(form, parts, batch)
     raise TypeError(f"no value for {type(expr).__name__}")
@@ -255,85 +241,6 @@ def _norm(part: Val) -> tuple[Array, Array]:
     safe = np.where((top > 0) & np.isfinite(top), top, 1.0)
     value = safe * np.sqrt(np.sum((flat / safe[:, None]) ** 2, axis=1))
     return value, np.linalg.norm(slack, axis=1) + gamma(flat.shape[1] + 6) * value
-
-
-def _power(base: Val, exponent: Val, whole: Fraction | None) -> tuple[Array, Array]:
-    x, e = base
-    p, slack = exponent
-    if whole is not None and whole.denominator == 1:
-        return _whole_power(x, e, int(whole))
-    if np.any(x + e < 0):
-        raise EvaluationError("a negative number to a power that is not whole")
-    x = np.maximum(x, 0.0)
-    value = np.power(x, p)
-    low, high = np.maximum(x - e, 0.0), x + e
-    ends = [np.power(b, q) for b in (low, high) for q in (p - slack, p + slack)]
-    spread = np.max([np.abs(end - value) for end in ends], axis=0)
-    biggest = np.max(np.abs([value, *ends]), axis=0)
-    return value, spread + 2 * LIBRARY * biggest + TINY
-
-
-def _whole_power(x: Array, e: Array, n: int) -> tuple[Array, Array]:
-    if n == 0:
-        return np.ones_like(x), np.zeros_like(x)
-    if n == 1:
-        value = x
-    elif n == 2:
-        value = x * x
-    elif n == -1:
-        value = 1 / x
-    else:
-        value = x ** float(n)
-    size = np.abs(x)
-    if n > 0:
-        spread = n * e * (size + e) ** (n - 1)
-    else:
-        room = size - e
-        spread = np.where(room > 0, -n * e * np.maximum(room, TINY) ** float(n - 1), np.inf)
-        spread = np.where(e == 0, 0.0, spread)
-    rounding = (UNIT if n in (1, 2, -1) else LIBRARY) * np.abs(value)
-    return value, spread + (0.0 if n == 1 else rounding + TINY)
-
-
-def _lambert(branch: int) -> Callable[[Array], Array]:
-    return lambda x: np.real(special.lambertw(x, branch))
-
-
-_MONOTONE: dict[str, tuple[Callable[[Array], Array], float, float]] = {
-    # name: (function, lower end of its domain, relative error in units of UNIT)
-    "log": (np.log, 0.0, 8.0),
-    "exp": (np.exp, -np.inf, 8.0),
-    "sqrt": (np.sqrt, 0.0, 1.0),
-    "tanh": (np.tanh, -np.inf, 8.0),
-    "lambertw": (_lambert(0), -1 / np.e, 64.0),
-    "lambertwm1": (_lambert(-1), -1 / np.e, 64.0),
-}
-
-
-def _function(name: str, arg: Val) -> tuple[Array, Array]:
-    x, e = arg
-    if name == "abs":
-        return np.abs(x), e
-    if name == "sign":
-        return np.sign(x), np.where((np.abs(x) > e) | (e == 0), 0.0, 2.0)
-    if name in ("sin", "cos"):
-        value = np.sin(x) if name == "sin" else np.cos(x)
-        return value, np.minimum(e, 2.0) + LIBRARY
-    function, floor, ulps = _MONOTONE[name]
-    if np.any(x + e < floor) or (name == "lambertwm1" and np.any(x - e >= 0)):
-        raise EvaluationError(f"{name} outside its domain")
-    inside = np.maximum(x, floor)
-    value = function(inside)
-    # A monotone function errs most at the ends of the interval that holds its argument.
-    ends = np.array([function(np.maximum(inside - e, floor)), function(inside + e)])
-    spread = np.max(np.abs(ends - value), axis=0)
-    spread = np.where(e == 0, 0.0, spread)
-    size = np.where(np.isfinite(spread), np.abs(value) + spread, np.abs(value))
-    rounding = ulps * UNIT * size
-    if name.startswith("lambertw"):
-        # Near the branch point -1/e rounding inside acts like an error of the argument.
-        rounding = rounding + ulps * UNIT / np.maximum(np.abs(1 + value), np.sqrt(UNIT))
-    return value, spread + rounding
 
 
 def _apply(form: FormSymbol, parts: list[Val], batch: Batch) -> tuple[Array, Array]:

@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import target as hypothesis_target
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from eostheory.agree.evaluate import EvaluationError, sizes_of
+from eostheory.agree.evaluate import sizes_of
+from eostheory.agree.functions import EvaluationError
 from eostheory.agree.measured import Measured, MeasureError, as_array, exact
 from eostheory.agree.record import Instance, Observation, Test
 from eostheory.formula.nodes import FormSymbol, Symbol

@@ -38,7 +38,7 @@ def regression_data(
 
     0.01 is read as a variance.
     """
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     truth = draw.normal(dim)
     truth = truth / torch.sqrt(torch.dot(truth, truth))
     offset = 0.1 * draw.normal(1)[0]

@@ -52,9 +52,9 @@ class Loss:
 class Draw:
     """Random tensors from one seed: the same numbers on every device."""
 
-    def __init__(self, seed: int, device: torch.device | str | None = None) -> None:
+    def __init__(self, seed: int, device: torch.device | str | None = None, size: int = 0) -> None:
         self._generator = torch.Generator().manual_seed(seed)
-        self._device = default_device(device)
+        self._device = default_device(device, size)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal entries."""
@@ -82,7 +82,7 @@ def _unit(w: Tensor) -> Tensor:
 
 def quadratic_ratio(dim: int, seed: int, device: str | None = None) -> Loss:
     """``<w, A w> / <w, B w>`` with A symmetric and B positive definite."""
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     half, other = draw.normal(dim, dim), draw.normal(dim, dim)
     top = (half + half.T) / 2
     bottom = torch.eye(dim, dtype=top.dtype, device=top.device) + other @ other.T / dim
@@ -98,7 +98,7 @@ def quadratic_ratio(dim: int, seed: int, device: str | None = None) -> Loss:
 
 def weight_normalised_tanh(dim: int, seed: int, device: str | None = None) -> Loss:
     """Squared error of ``tanh(X w / |w|)`` against random targets."""
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     x = draw.normal(dim + 3, dim)
     y = draw.uniform(-1.0, 1.0, dim + 3)
 
@@ -111,7 +111,7 @@ def weight_normalised_tanh(dim: int, seed: int, device: str | None = None) -> Lo
 
 def batch_normalised_regression(dim: int, seed: int, device: str | None = None) -> Loss:
     """Squared error of a batch-normalised linear model (mean and variance over the data)."""
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     x = draw.normal(dim + 3, dim)
     y = draw.normal(dim + 3)
 
@@ -130,7 +130,7 @@ def homogeneous_network(dim: int, seed: int, device: str | None = None) -> Loss:
 
     The parameters split into an outer weight and an inner block for each hidden unit.
     """
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     inputs = max(1, min(3, dim - 1))
     units = dim // (inputs + 1)
     x = draw.normal(inputs + 4, inputs)
@@ -151,7 +151,7 @@ def homogeneous_network(dim: int, seed: int, device: str | None = None) -> Loss:
 
 def log_quartic_ratio(dim: int, seed: int, device: str | None = None) -> Loss:
     """``log(sum_i <a_i, w>^4) - log(<w, B w>^2)``: no bounded curvature scale."""
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     rows = draw.normal(dim + 2, dim)
     other = draw.normal(dim, dim)
     bottom = torch.eye(dim, dtype=rows.dtype, device=rows.device) + other @ other.T / dim
@@ -165,7 +165,7 @@ def log_quartic_ratio(dim: int, seed: int, device: str | None = None) -> Loss:
 
 def cosine_embedding(dim: int, seed: int, device: str | None = None) -> Loss:
     """Logistic loss of the cosines between w and labelled points."""
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     x = draw.normal(dim + 3, dim)
     label = torch.sign(draw.normal(dim + 3))
     length = torch.sqrt((x * x).sum(1))

@@ -64,7 +64,7 @@ def _build(dim: int, tangent: int, seed: int, device: str | None, spherical: boo
         raise ValueError(
             f"dimension {dim} with a manifold of dimension {tangent}: need 1 <= tangent < dim"
         )
-    draw = Draw(seed, device)
+    draw = Draw(seed, device, dim)
     turn = draw.orthogonal(dim)
     curve = draw.normal(normal, tangent, tangent) * (0.3 / tangent)
     curve = (curve + curve.transpose(1, 2)) / 2

@@ -51,15 +51,16 @@ def jet_loss(
                 raise ValueError(f"derivative {rank} is not symmetric")
 
     def function(w: Tensor) -> Tensor:
-        d = w - base
+        # The jet follows its argument to whatever device that lives on.
+        d = w - base.to(w.device)
         if turn is not None:
-            d = d @ turn
-        total = constant + torch.dot(g, d) + torch.dot(d, h @ d) / 2
+            d = d @ turn.to(w.device)
+        total = constant + torch.dot(g.to(w.device), d) + torch.dot(d, h.to(w.device) @ d) / 2
         if t is not None:
-            total = total + torch.dot(d, _contract(t, d) @ d) / 6
+            total = total + torch.dot(d, _contract(t.to(w.device), d) @ d) / 6
         if f is not None:
-            square = _contract(f.reshape(size * size, size, size), d).reshape(size, size, size)
-            total = total + torch.dot(d, _contract(square, d) @ d) / 24
+            square = _contract(_contract(f.to(w.device), d), d)
+            total = total + torch.dot(d, square @ d) / 24
         return total
 
     return Loss("jet", size, function, 0, {"point": base})
@@ -132,7 +133,7 @@ def damian_toy(eta: float, alpha: float, beta: float, rotation: object | None = 
 
     def function(w: Tensor) -> Tensor:
         if turn is not None:
-            w = w @ turn
+            w = w @ turn.to(w.device)
         x, y, z = w[0], w[1], w[2]
         # On tensors: a running error analysis must see these roundings.
         root = torch.sqrt(torch.as_tensor(beta, dtype=w.dtype, device=w.device))

@@ -28,7 +28,7 @@ def dot(a: object, b: object) -> mp.mpf:
 
 def exact_loss(loss: Loss) -> MpLoss:
     """The loss in mpmath, written from its description."""
-    data = {k: v for k, v in loss.data.items()}
+    data = loss.data
 
     def quadratic(*w: mp.mpf) -> mp.mpf:
         top, bottom = ([dot(r, w) for r in rows_of(data[k])] for k in "AB")
