@@ -3,56 +3,51 @@
 ``m = O(o_1 + ... + o_k)`` holds when ``m = sum theta_j o_j + sum c_i f_i`` in exponents, with
 ``theta`` a convex combination and ``c >= 0``: the weighted mean of the ``o_j`` is at most their
 sum, and every ``f_i`` is O(1).  By Farkas' lemma the condition is also necessary for monomials in
-independent quantities, and a separating direction is the curve along which the bound fails.
+independent quantities, and a separating direction is the curve along which the bound fails.  Both
+come out of one run of the simplex method in exact rationals.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
+from flint import fmpq
+
+from eostheory.symbolic.scalars import to_fmpq, to_fraction
 from eostheory.symbolic.sizes import Size, Var
 
-Certificate = tuple[dict[int, Fraction], dict[int, Fraction]]
-"""Weights of the orders, and of the facts."""
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the orders (a convex combination) and of the facts, by position."""
+
+    orders: tuple[tuple[int, Fraction], ...]
+    facts: tuple[tuple[int, Fraction], ...]
 
 
-def member(size: Size, orders: list[Size], facts: list[Size]) -> Certificate | None:
+def member(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...]) -> Weights | None:
     """The weights, or None when there are none."""
     quick = _quick(size, orders, facts)
-    if quick is not None:
-        return quick
-    import z3
-
-    theta = [z3.Real(f"t{j}") for j in range(len(orders))]
-    weight = [z3.Real(f"c{i}") for i in range(len(facts))]
-    solver = z3.SolverFor("QF_LRA")
-    solver.add(*(t >= 0 for t in theta), *(c >= 0 for c in weight), z3.Sum(theta) == 1)
-    columns = [dict(o) for o in orders] + [dict(f) for f in facts]
-    target = dict(size)
-    variables = sorted({v for c in (*columns, target) for v in c})
-    for var in variables:
-        parts = [
-            _ratio(c.get(var, Fraction(0))) * x
-            for c, x in zip(columns, [*theta, *weight], strict=True)
-            if c.get(var)
-        ]
-        solver.add((z3.Sum(parts) if parts else z3.RealVal(0)) == _ratio(target.get(var, 0)))
-    if solver.check() != z3.sat:
-        return None
-    model = solver.model()
-
-    def value(x: z3.ArithRef) -> Fraction:
-        found = model.eval(x, model_completion=True)
-        return Fraction(found.numerator_as_long(), found.denominator_as_long())
-
-    result = (
-        {j: v for j, t in enumerate(theta) if (v := value(t))},
-        {i: v for i, c in enumerate(weight) if (v := value(c))},
-    )
-    return result if verify(size, orders, facts, result) else None
+    return quick if quick is not None else _solve(size, orders, facts)[0]
 
 
-def _quick(size: Size, orders: list[Size], facts: list[Size]) -> Certificate | None:
+def direction(
+    size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...], still: frozenset[Var]
+) -> dict[Var, Fraction] | None:
+    """Growth rates ``y`` with ``y.f <= 0`` for every fact and ``y.size > y.o`` for every order.
+
+    The variables in ``still`` have rate zero.
+    """
+    held = (((v, Fraction(s)),) for v in sorted(still) for s in (1, -1))
+    rates = _solve(size, orders, (*facts, *held))[1]
+    return None if rates is None else dict(rates)
+
+
+@lru_cache(maxsize=50_000)
+def _quick(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...]) -> Weights | None:
     """One order, and facts that are powers of a single quantity."""
     single: dict[tuple[Var, bool], tuple[int, Fraction]] = {}
     for i, fact in enumerate(facts):
@@ -72,13 +67,79 @@ def _quick(size: Size, orders: list[Size], facts: list[Size]) -> Certificate | N
                 break
             weights[found[0]] = e / found[1]
         else:
-            return {j: Fraction(1)}, weights
+            return Weights(((j, Fraction(1)),), tuple(weights.items()))
     return None
 
 
-def verify(size: Size, orders: list[Size], facts: list[Size], weights: Certificate) -> bool:
+@lru_cache(maxsize=50_000)
+def _solve(
+    size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...]
+) -> tuple[Weights | None, tuple[tuple[Var, Fraction], ...] | None]:
+    """Weights, or else rates: phase one of the simplex method with Bland's rule."""
+    columns = [dict(c) for c in (*orders, *facts)]
+    target = dict(size)
+    rows: list[Var | None] = [*sorted({v for c in (*columns, target) for v in c}), None]
+
+    def entry(column: dict[Var, Fraction], index: int, row: Var | None) -> Any:
+        if row is None:  # the weights of the orders sum to one
+            return fmpq(1 if index < len(orders) else 0)
+        return to_fmpq(Fraction(column.get(row, 0)))
+
+    count = len(columns)
+    table: list[list[Any]] = []
+    flips: list[int] = []
+    for i, row in enumerate(rows):
+        right = fmpq(1) if row is None else to_fmpq(Fraction(target.get(row, 0)))
+        flip = -1 if right < 0 else 1
+        line = [entry(c, j, row) * flip for j, c in enumerate(columns)]
+        line += [fmpq(int(k == i)) for k in range(len(rows))]
+        table.append([*line, right * flip])
+        flips.append(flip)
+    basis = [count + i for i in range(len(rows))]
+    # reduced costs of "minimise the sum of the artificial variables"
+    cost = [-sum((r[j] for r in table), fmpq(0)) for j in range(count)]
+    cost += [fmpq(0)] * len(rows)
+    cost.append(-sum((r[-1] for r in table), fmpq(0)))
+    while True:
+        enter = next((j for j in range(count) if cost[j] < 0), None)
+        if enter is None:
+            break
+        ratios = [(r[-1] / r[enter], basis[i], i) for i, r in enumerate(table) if r[enter] > 0]
+        if not ratios:
+            break
+        leave = min(ratios)[2]
+        _pivot(table, cost, leave, enter)
+        basis[leave] = enter
+    if cost[-1] != 0:
+        # multipliers of the rows: y.column <= 0 for every column, y.target > 0
+        rates = []
+        for i, row in enumerate(rows):
+            if row is not None:
+                rates.append((row, to_fraction((1 - cost[count + i]) * flips[i])))
+        return None, tuple(rates)
+    values = {b: table[i][-1] for i, b in enumerate(basis) if b < count and table[i][-1]}
+    found = Weights(
+        tuple((j, to_fraction(v)) for j, v in values.items() if j < len(orders)),
+        tuple((j - len(orders), to_fraction(v)) for j, v in values.items() if j >= len(orders)),
+    )
+    return (found, None) if verify(size, orders, facts, found) else (None, None)
+
+
+def _pivot(table: list[list[Any]], cost: list[Any], leave: int, enter: int) -> None:
+    scale = table[leave][enter]
+    line = [x / scale for x in table[leave]]
+    table[leave] = line
+    for row in (*table[:leave], *table[leave + 1 :], cost):
+        factor = row[enter]
+        if factor:
+            for j, x in enumerate(line):
+                if x:
+                    row[j] -= factor * x
+
+
+def verify(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...], weights: Weights) -> bool:
     """Check the certificate by exact arithmetic."""
-    theta, cone = weights
+    theta, cone = dict(weights.orders), dict(weights.facts)
     if sum(theta.values()) != 1 or any(v < 0 for v in (*theta.values(), *cone.values())):
         return False
     total: dict[Var, Fraction] = {}
@@ -87,36 +148,3 @@ def verify(size: Size, orders: list[Size], facts: list[Size], weights: Certifica
             for var, e in column[index]:
                 total[var] = total.get(var, Fraction(0)) + weight * e
     return {v: e for v, e in total.items() if e} == {v: e for v, e in size if e}
-
-
-def direction(
-    size: Size, orders: list[Size], facts: list[Size], still: set[Var]
-) -> dict[Var, Fraction] | None:
-    """Growth rates ``y`` with ``y.f <= 0`` for every fact and ``y.size > y.o`` for every order."""
-    import z3
-
-    variables = sorted({v for s in (size, *orders, *facts) for v, _ in s})
-    rate = {v: z3.Real(f"y{i}") for i, v in enumerate(variables)}
-    solver = z3.SolverFor("QF_LRA")
-
-    def along(part: Size) -> z3.ArithRef:
-        return z3.Sum([_ratio(e) * rate[v] for v, e in part]) if part else z3.RealVal(0)
-
-    solver.add(*(rate[v] == 0 for v in still if v in rate))
-    solver.add(*(along(f) <= 0 for f in facts))
-    solver.add(*(along(size) >= along(o) + 1 for o in orders))
-    if solver.check() != z3.sat:
-        return None
-    model = solver.model()
-    found = {}
-    for v in variables:
-        value = model.eval(rate[v], model_completion=True)
-        found[v] = Fraction(value.numerator_as_long(), value.denominator_as_long())
-    return found
-
-
-def _ratio(value: Fraction | int) -> object:
-    import z3
-
-    q = Fraction(value)
-    return z3.RealVal(f"{q.numerator}/{q.denominator}")

@@ -17,7 +17,7 @@ from eostheory.symbolic.scalars import Undefined
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
 
-_WANTED, _TRIES = 4, 60
+_WANTED, _TRIES, _FILLINGS = 4, 60, 20
 
 
 class Supply:
@@ -50,18 +50,31 @@ class Supply:
             yield instance, table, "example"
 
     def complete(self, table: dict[Any, Any]) -> Instance:
-        """Fill in what no relation and no assumption mentions."""
-        instance = Instance(table, self.model.kernel.definitions)
+        """Values for what the table leaves open, respecting the relations where possible.
+
+        Raises:
+            InstanceError: when no value is found that satisfies relations and assumptions.
+        """
+        definitions = self.model.kernel.definitions
         symbols, forms = self._generators()
-        bound = self._constrained()
-        missing = [s for s in symbols if s not in table and s not in self.model.kernel.definitions]
-        for symbol in sorted(missing, key=lambda s: s.name):
-            if symbol not in bound and symbol not in self.model.landaus:
-                table[symbol] = self.builder.value(symbol, instance.sizes)
-        for form in sorted(forms, key=lambda f: f.name):
-            if form not in table and form not in bound:
-                table[form] = self.builder.value(form, instance.sizes)
-        return Instance(table, self.model.kernel.definitions)
+        wanted = symbols - self.model.landaus | forms
+        missing = sorted((g for g in wanted if g not in table), key=lambda g: g.name)
+        tied = [g.name for g in missing if g in self._constrained()]
+        for attempt in range(_FILLINGS if tied else 1):
+            try:
+                full = self.builder.draw(missing, table) if missing else table
+                instance = Instance(full, definitions)
+                if tied:
+                    check(self.model, instance)
+            except (InstanceError, Undefined) as error:
+                if attempt == _FILLINGS - 1 or not tied:
+                    raise InstanceError(
+                        f"no values of {', '.join(tied)} complete the instance: {error}"
+                    ) from error
+                continue
+            table.update(full)
+            return instance
+        raise InstanceError(f"no values of {', '.join(tied)} complete the instance")
 
     # ----------------------------------------------------------------------- random ones
     def _random(self) -> Iterator[tuple[Instance, dict[Any, Any], str]]:

@@ -234,28 +234,40 @@ class Model:
         return self.lift.formula(strip(self.kernel, linear, other), (*wrt.shape, *wrt.shape))
 
     # ------------------------------------------------------------------------ decisions
-    def decide(self, statement: Statement) -> Decision:
-        """Judge a statement; never raises for a statement that merely makes no sense."""
-        self._note_symbols(statement)
+    def decide(self, statement: Statement, refute: bool = True) -> Decision:
+        """Judge a statement; never raises for a statement that merely makes no sense.
+
+        With ``refute=False`` no counterexample is searched: what does not hold is undecided.
+        """
+        if refute:
+            self._note_symbols(statement)
         try:
             match statement:
                 case Equation():
-                    return decide_equation(self, statement)
+                    return decide_equation(self, statement, refute)
                 case Inequality():
                     from eostheory.symbolic.inequalities import decide_inequality
 
-                    return decide_inequality(self, statement)
+                    return decide_inequality(self, statement, refute)
                 case OrderBound():
                     from eostheory.symbolic.orders import decide_order
 
-                    return decide_order(self, statement)
+                    return decide_order(self, statement, refute)
                 case Predicate():
                     return self._decide_predicate(statement)
         except Undefined as error:
+            if not refute:
+                return Decision("undecided", tried=(f"undefined: {error}",))
             return undefined_statement(self, statement, str(error))
         except RecursionError:
             return Decision("undecided", method="normal form", tried=("the relations loop",))
         raise TypeError(f"no statement: {statement!r}")
+
+    def is_order(self, expr: Expr, order: Expr) -> bool:
+        """Whether ``expr = O(order)`` follows from the bounds; without certificate or witness."""
+        from eostheory.symbolic.orders import is_order
+
+        return is_order(self, expr, order)
 
     def _note_symbols(self, statement: Statement) -> None:
         """Instances must cover every generator of the statements; a new one makes new instances."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flint import fmpq
 
-from eostheory.formula import OrderBound
+from eostheory.formula import Expr, OrderBound
 from eostheory.symbolic.cone import direction, member
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.equations import derived_side
@@ -27,7 +27,22 @@ _MOST_TERMS = 300
 Term = tuple[Word | None, Monomial, Any]
 
 
-def decide_order(model: Model, statement: OrderBound) -> Decision:
+def is_order(model: Model, expr: Expr, order: Expr) -> bool:
+    """Whether ``expr = O(order)`` follows from the bounds; neither certificate nor refutation."""
+    kernel = model.kernel
+    bound = kernel.powers.canonical(kernel.scalar(order))
+    sizes = Sizes(model, bound)
+    orders = tuple(sizes.lower(bound))
+    wanted = {
+        combine(size, sizes.word(word))
+        for word, mono, _ in _terms(model, kernel.lower(expr))
+        for size in sizes.monomial(mono)
+    }
+    facts = tuple(f for f, _ in sizes.all_facts())
+    return all(member(size, orders, facts) is not None for size in wanted)
+
+
+def decide_order(model: Model, statement: OrderBound, refute: bool = True) -> Decision:
     """``holds`` when every monomial of the difference is dominated by the order."""
     kernel = model.kernel
     outer, kernel.field.tags = kernel.field.tags, set()
@@ -36,7 +51,7 @@ def decide_order(model: Model, statement: OrderBound) -> Decision:
         order = kernel.powers.canonical(kernel.scalar(statement.order))
         terms = _terms(model, difference)
         sizes = Sizes(model, order)
-        orders = sizes.lower(order)
+        orders = tuple(sizes.lower(order))
         used = set(kernel.field.tags)
     except ValueError as error:
         return Decision("undecided", tried=(str(error),))
@@ -50,7 +65,7 @@ def decide_order(model: Model, statement: OrderBound) -> Decision:
         for size in sizes.monomial(mono):
             wanted.setdefault(combine(size, shape), (word, mono, c))
     facts = sizes.all_facts()
-    plain = [f for f, _ in facts]
+    plain = tuple(f for f, _ in facts)
     cones = []
     worst: tuple[Size, Term] | None = None
     for size, term in wanted.items():
@@ -59,7 +74,7 @@ def decide_order(model: Model, statement: OrderBound) -> Decision:
             worst = (size, term)
             break
         cones.append((size, weights))
-        used |= {facts[i][1] for i in weights[1]}
+        used |= {facts[i][1] for i, _ in weights.facts}
     named = frozenset(used - {"", "order one", "a sum is at least each positive term"})
     derived = derived_side(model, statement.lhs, statement.rhs)
     if worst is None:
@@ -69,7 +84,9 @@ def decide_order(model: Model, statement: OrderBound) -> Decision:
         )  # fmt: skip
     text = short(_formula(model, [worst[1]], difference))
     tried = [f"the term {text} is not known to be O({statement.order})"]
-    witness = _refute(model, terms, difference, sizes, orders, plain, worst[0], tried)
+    witness = None
+    if refute:
+        witness = _refute(model, terms, difference, sizes, orders, plain, worst[0], tried)
     if witness is not None:
         return Decision(
             "fails", "proved", "a curve along which the bound fails", {}, witness, derived, named,
@@ -106,7 +123,9 @@ def _formula(model: Model, terms: list[Term], like: Value) -> Any:
     return model.lift.formula(Tensor(like.row, like.col, grouped), (like.row, like.col))
 
 
-def _certificate(model: Model, cones: list[Any], orders: list[Size], facts: Any) -> dict[str, Any]:
+def _certificate(
+    model: Model, cones: list[Any], orders: tuple[Size, ...], facts: Any
+) -> dict[str, Any]:
     """Exponents by name, and the weights, for :func:`recheck.check_cone`."""
 
     def table(size: Size) -> dict[str, str]:
@@ -119,8 +138,8 @@ def _certificate(model: Model, cones: list[Any], orders: list[Size], facts: Any)
         "monomials": [
             {
                 "monomial": table(size),
-                "orders": {str(j): str(w) for j, w in weights[0].items()},
-                "facts": {str(i): str(w) for i, w in weights[1].items()},
+                "orders": {str(j): str(w) for j, w in weights.orders},
+                "facts": {str(i): str(w) for i, w in weights.facts},
             }
             for size, weights in cones
         ],
@@ -139,8 +158,8 @@ def _refute(
     terms: list[Term],
     difference: Value,
     sizes: Sizes,
-    orders: list[Size],
-    facts: list[Size],
+    orders: tuple[Size, ...],
+    facts: tuple[Size, ...],
     size: Size,
     tried: list[str],
 ) -> dict[str, Any] | None:
@@ -150,7 +169,7 @@ def _refute(
         return None
     if not _independent(model, terms, sizes, tried):
         return None
-    still = {v for s in (size, *orders, *facts) for v, _ in s if not _sized(sizes, v)}
+    still = frozenset(v for s in (size, *orders, *facts) for v, _ in s if not _sized(sizes, v))
     rates = direction(size, orders, facts, still)
     if rates is None:
         tried.append("no curve separates the term from the order")
