@@ -114,13 +114,13 @@ class Landscape:
         import torch
 
         for _ in range(3):
+            weight = weight / torch.linalg.vector_norm(weight)
             miss = self.outputs(weight) - self.data.y
-            if float(miss.abs().max()) < 1e-14:
-                break
+            if float(miss.abs().max()) < 1e-14 * float(self.data.y.abs().max()):
+                return weight
             slopes = jacobian(self.outputs, weight)
             weight = weight - torch.linalg.lstsq(slopes, miss, driver="gelsd", rcond=1e-9).solution
-            weight = weight / torch.linalg.vector_norm(weight)
-        return weight
+        return weight / torch.linalg.vector_norm(weight)
 
     def velocity(self, weight: Tensor) -> Tensor:
         """Right-hand side of the sharpness-reduction flow (3)."""
