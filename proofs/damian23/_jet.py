@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eostheory.formula import (
+    Equation,
     Expr,
     dot,
     eye,
@@ -182,9 +183,26 @@ def cubic_model(m: Model) -> None:
     step = shift - eta * (gradL + hess @ shift + T(shift, shift) / 2)
     m.define(x_next, dot(u, step))
     m.define(y_next, dot(gradS, step))
-    m.step("one step of the cubic model", f"x_{{t+1}} = {to_latex(m.normal(x_next))}")
-    m.step("and", f"y_{{t+1}} = {to_latex(m.normal(y_next))}")
 
+
+def scalar_map(m: Model) -> None:
+    """The cubic model's step as a map of (x, y) alone.
+
+    Both formulas are proved from the vectors, in every dimension, before they are used.
+    """
+    from eostheory.symbolic import Model as Vectors
+
+    vectors = Vectors()
+    cubic_model(vectors)
+    m.uses("damian23/eq-3")
+    for symbol, value in (
+        (x_next, -x - eta * x * y),
+        (y_next, y + eta * alpha - eta * beta * x**2 / 2),
+    ):
+        if vectors.decide(Equation(symbol, value)).outcome != "holds":
+            raise AssertionError(f"the cubic model does not give {symbol} = {value}")
+        m.define(symbol, value)
+        m.step("one step of the cubic model, in any dimension", Equation(symbol, value).latex)
 
 
 # -------------------------------------------------------------------------------- derivations
