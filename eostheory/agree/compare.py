@@ -81,7 +81,7 @@ class Comparison:
             return (
                 f"{self.outcome} on {detail['count']} observations of "
                 f"{detail.get('instances', '?')} instances; worst deviation "
-                f"{detail.get('worst', 0)} of the error bound"
+                f"{float(detail.get('worst', 0)):.3g} of the error bound"
             )
         return f"{self.outcome}: " + ", ".join(f"{k} {d['outcome']}" for k, d in detail.items())
 

@@ -26,6 +26,11 @@ class Val(NamedTuple):
     error: Array
 
 
+def _around(x: Array, e: Array) -> tuple[Array, Array]:
+    """Ends of ``[x - e, x + e]``, rounded outwards: an error below the last digit counts too."""
+    return np.nextafter(x - e, -np.inf), np.nextafter(x + e, np.inf)
+
+
 def power(base: Val, exponent: Val, whole: Fraction | None) -> tuple[Array, Array]:
     """Value and error of ``base ** exponent``; ``whole`` is the exponent if it is a constant.
 
@@ -40,7 +45,8 @@ def power(base: Val, exponent: Val, whole: Fraction | None) -> tuple[Array, Arra
         raise EvaluationError("a negative number to a power that is not whole")
     x = np.maximum(x, 0.0)
     value = np.power(x, p)
-    low, high = np.maximum(x - e, 0.0), x + e
+    low, high = _around(x, e)
+    low = np.maximum(low, 0.0)
     ends = [np.power(b, q) for b in (low, high) for q in (p - slack, p + slack)]
     spread = np.max([np.abs(end - value) for end in ends], axis=0)
     biggest = np.max(np.abs([value, *ends]), axis=0)
@@ -98,13 +104,14 @@ def function(name: str, arg: Val) -> tuple[Array, Array]:
     if name in ("sin", "cos"):
         value = np.sin(x) if name == "sin" else np.cos(x)
         return value, np.minimum(e, 2.0) + LIBRARY
-    function, floor, ulps = _MONOTONE[name]
+    monotone, floor, ulps = _MONOTONE[name]
     if np.any(x + e < floor) or (name == "lambertwm1" and np.any(x - e >= 0)):
         raise EvaluationError(f"{name} outside its domain")
     inside = np.maximum(x, floor)
-    value = function(inside)
+    value = monotone(inside)
     # A monotone function errs most at the ends of the interval that holds its argument.
-    ends = np.array([function(np.maximum(inside - e, floor)), function(inside + e)])
+    low, high = _around(inside, e)
+    ends = np.array([monotone(np.maximum(low, floor)), monotone(high)])
     spread = np.max(np.abs(ends - value), axis=0)
     spread = np.where(e == 0, 0.0, spread)
     size = np.where(np.isfinite(spread), np.abs(value) + spread, np.abs(value))
@@ -112,4 +119,4 @@ def function(name: str, arg: Val) -> tuple[Array, Array]:
     if name.startswith("lambertw"):
         # Near the branch point -1/e rounding inside acts like an error of the argument.
         rounding = rounding + ulps * UNIT / np.maximum(np.abs(1 + value), np.sqrt(UNIT))
-    return value, spread + rounding
+    return value, spread + rounding + TINY

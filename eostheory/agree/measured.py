@@ -105,11 +105,11 @@ class Measured:
         """Square root; the true value is taken to be non-negative."""
         a, ea = self._parts()
         value = np.sqrt(np.maximum(a, 0.0))
-        low = np.sqrt(np.maximum(a - ea, 0.0))
+        low = np.sqrt(np.maximum(np.nextafter(a - ea, -np.inf), 0.0))
         return Measured(
             value,
             _up(
-                np.maximum(value - low, np.sqrt(a + ea) - value)
+                np.maximum(value - low, np.sqrt(np.nextafter(a + ea, np.inf)) - value)
                 + 4 * UNIT * np.sqrt(np.abs(a) + ea)
             ),
         )

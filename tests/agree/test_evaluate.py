@@ -266,3 +266,17 @@ def test_measured_bounds_a_sum_by_the_magnitude_of_its_terms() -> None:
     with mp.workdps(60):
         truth = mp.fsum(mp.mpf(float(t)) for t in terms)
         assert abs(mp.mpf(float(found.value)) - truth) <= found.error
+
+
+@pytest.mark.parametrize("function", [log, sqrt, lambda x: x ** Fraction(-3, 2)])
+def test_an_error_below_the_last_digit_of_an_argument_is_not_lost(function) -> None:
+    tiny = 2.0**-55
+    found = evaluate(function(A), {A: Measured(1 + 2.0**-30, tiny)})
+    with mp.workdps(60):
+        truth = reference(function(A), {A: mp.mpf(1 + 2.0**-30) + mp.mpf(tiny)})
+        assert abs(mp.mpf(found.value) - truth) <= mp.mpf(found.error)
+    assert found.error < 2.0**-48
+
+
+def test_an_exponential_that_underflows_is_not_taken_for_zero() -> None:
+    assert evaluate(exp(A), {A: -800.0}).error > 0

@@ -186,3 +186,15 @@ def test_division_by_something_that_may_be_zero_has_no_bound() -> None:
     with RunningError() as run:
         y = 1 / run.declare(x, 1e-2)
     assert float(run.error(y)) == float("inf")
+
+
+@pytest.mark.parametrize("function", [torch.rsqrt, torch.sqrt, torch.log, torch.exp, torch.tanh])
+def test_an_error_below_the_last_digit_of_an_argument_is_not_lost(
+    function: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    x = torch.tensor([1.0, 3.0], dtype=torch.float64)
+    with RunningError() as run:
+        y = function(run.declare(x, 2.0**-60))
+    with RunningError() as other:
+        z = function(x)
+    assert bool((run.error(y) > other.error(z)).all())
