@@ -63,7 +63,9 @@ class Witnesses:
         if withheld not in self._records:
             from eostheory.agree import simulate
 
-            wanted = self.claim.examples.get(self.settings.profile, _EXAMPLES[self.settings.profile])
+            wanted = self.claim.examples.get(
+                self.settings.profile, _EXAMPLES[self.settings.profile]
+            )
             self._records[withheld] = simulate(
                 self.claim.simulate,
                 seed=self.settings.seed,
@@ -290,4 +292,3 @@ def _blank(claim: Claim, entry: CatalogueEntry) -> dict[str, Any]:
         "error": None,
         "cached": False,
     }
-

@@ -82,7 +82,9 @@ def _all(statement: Statement) -> Iterator[Mutant]:
             for side, expr, other in (("right", rhs, lhs), ("left", lhs, rhs)):
                 for where, kind, new in _changes(expr, scale_whole=not _is_zero(other)):
                     changed = (
-                        replace(statement, rhs=new) if side == "right" else replace(statement, lhs=new)
+                        replace(statement, rhs=new)
+                        if side == "right"
+                        else replace(statement, lhs=new)
                     )
                     yield Mutant(f"{side} {where}", kind, changed)
         case Inequality(lhs, relation, rhs):
@@ -100,7 +102,9 @@ def _all(statement: Statement) -> Iterator[Mutant]:
             for i, arg in enumerate(args):
                 for where, kind, new in _changes(arg, scale_whole=True):
                     changed_args = (*args[:i], new, *args[i + 1 :])
-                    yield Mutant(f"argument {i + 1} {where}", kind, replace(statement, args=changed_args))
+                    yield Mutant(
+                        f"argument {i + 1} {where}", kind, replace(statement, args=changed_args)
+                    )
 
 
 def _is_zero(expr: Expr) -> bool:
@@ -145,8 +149,8 @@ def _changes(expr: Expr, scale_whole: bool) -> Iterator[tuple[str, str, Expr]]:
             yield f"{term} dropped", "dropped", _without(expr, path)
     for path, node in walk(expr):
         if isinstance(node, Number) and not _inside_exponent(expr, path):
-            whole_factor = not scale_whole and path and all(
-                isinstance(n, Mul) for n in _ancestors(expr, path)
+            whole_factor = (
+                not scale_whole and path and all(isinstance(n, Mul) for n in _ancestors(expr, path))
             )
             if whole_factor:
                 continue
@@ -160,7 +164,11 @@ def _changes(expr: Expr, scale_whole: bool) -> Iterator[tuple[str, str, Expr]]:
             for step in (1, -1):
                 raised = Number(node.exponent.value + step)
                 new = Number(Fraction(1)) if raised.value == 0 else Power(node.base, raised)
-                yield f"{node} exponent {'+' if step > 0 else '-'}1", "exponent", replace_at(expr, path, new)
+                yield (
+                    f"{node} exponent {'+' if step > 0 else '-'}1",
+                    "exponent",
+                    replace_at(expr, path, new),
+                )
         if isinstance(node, Function) and node.name == "sqrt":
             yield f"{node} without root", "exponent", replace_at(expr, path, node.arg)
         if isinstance(node, Transpose) and node.shape[0] == node.shape[1]:

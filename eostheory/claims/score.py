@@ -150,7 +150,9 @@ def waiver(claim: Claim, witness: str, part: str, name: str) -> str | None:
         for prefix in ("derivation:", "simulation:"):
             if key.startswith(prefix):
                 wanted = key.removeprefix(prefix) if prefix == f"{witness}:" else ""
-        if wanted and (wanted in (full, name) or (wanted.startswith("*") and full.endswith(wanted[1:]))):
+        if wanted and (
+            wanted in (full, name) or (wanted.startswith("*") and full.endswith(wanted[1:]))
+        ):
             return reason
     return None
 
