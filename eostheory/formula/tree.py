@@ -28,16 +28,24 @@ def replace_at(expr: Expr, path: tuple[int, ...], new: Expr) -> Expr:
 
 def substitute(expr: Expr, table: dict[Expr, Expr]) -> Expr:
     """``expr`` with every occurrence of a key of ``table`` exchanged for its value."""
-    return _exchanged(expr, table, tuple({type(key) for key in table}))
+    return _exchanged(expr, table, tuple({type(key) for key in table}), {})
 
 
-def _exchanged(expr: Expr, table: dict[Expr, Expr], kinds: tuple[type, ...]) -> Expr:
-    # hashing a node costs its size: only nodes that could be a key are looked up
-    if isinstance(expr, kinds) and expr in table:
-        return table[expr]
-    if not expr.children:
-        return expr
-    return expr.rebuild(tuple(_exchanged(c, table, kinds) for c in expr.children))
+def _exchanged(
+    expr: Expr, table: dict[Expr, Expr], kinds: tuple[type, ...], seen: dict[int, Expr]
+) -> Expr:
+    # derivations share their parts: each is rebuilt once, and stays shared
+    found = seen.get(id(expr))
+    if found is None:
+        # hashing a node costs its size: only nodes that could be a key are looked up
+        if isinstance(expr, kinds) and expr in table:
+            found = table[expr]
+        elif expr.children:
+            found = expr.rebuild(tuple(_exchanged(c, table, kinds, seen) for c in expr.children))
+        else:
+            found = expr
+        seen[id(expr)] = found
+    return found
 
 
 def symbols_of(expr: Expr) -> frozenset[Symbol]:

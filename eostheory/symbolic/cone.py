@@ -16,7 +16,7 @@ from typing import Any
 
 from flint import fmpq
 
-from eostheory.symbolic.scalars import to_fmpq, to_fraction
+from eostheory.symbolic.scalars import Exponent, to_fmpq, to_fraction
 from eostheory.symbolic.sizes import Size, Var
 
 
@@ -36,7 +36,7 @@ def member(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...]) -> Wei
 
 def direction(
     size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...], still: frozenset[Var]
-) -> dict[Var, Fraction] | None:
+) -> dict[Var, Exponent] | None:
     """Growth rates ``y`` with ``y.f <= 0`` for every fact and ``y.size > y.o`` for every order.
 
     The variables in ``still`` have rate zero.
@@ -49,7 +49,7 @@ def direction(
 @lru_cache(maxsize=50_000)
 def _quick(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...]) -> Weights | None:
     """One order, and facts that are powers of a single quantity."""
-    single: dict[tuple[Var, bool], tuple[int, Fraction]] = {}
+    single: dict[tuple[Var, bool], tuple[int, Exponent]] = {}
     for i, fact in enumerate(facts):
         if len(fact) == 1:
             var, e = fact[0]
@@ -65,7 +65,7 @@ def _quick(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...]) -> Wei
             found = single.get((var, e > 0))
             if found is None:
                 break
-            weights[found[0]] = e / found[1]
+            weights[found[0]] = Fraction(e) / found[1]
         else:
             return Weights(((j, Fraction(1)),), tuple(weights.items()))
     return None
@@ -80,7 +80,7 @@ def _solve(
     target = dict(size)
     rows: list[Var | None] = [*sorted({v for c in (*columns, target) for v in c}), None]
 
-    def entry(column: dict[Var, Fraction], index: int, row: Var | None) -> Any:
+    def entry(column: dict[Var, Exponent], index: int, row: Var | None) -> Any:
         if row is None:  # the weights of the orders sum to one
             return fmpq(1 if index < len(orders) else 0)
         return to_fmpq(Fraction(column.get(row, 0)))
@@ -142,7 +142,7 @@ def verify(size: Size, orders: tuple[Size, ...], facts: tuple[Size, ...], weight
     theta, cone = dict(weights.orders), dict(weights.facts)
     if sum(theta.values()) != 1 or any(v < 0 for v in (*theta.values(), *cone.values())):
         return False
-    total: dict[Var, Fraction] = {}
+    total: dict[Var, Exponent] = {}
     for column, table in ((orders, theta), (facts, cone)):
         for index, weight in table.items():
             for var, e in column[index]:

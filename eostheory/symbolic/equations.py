@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from eostheory.formula import Equation, Expr
 from eostheory.symbolic.decision import Decision
-from eostheory.symbolic.scalars import Poly
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
@@ -24,7 +23,7 @@ def decide_equation(model: Model, statement: Equation, refute: bool = True) -> D
         used = frozenset(kernel.field.tags - {""})
     finally:
         kernel.field.tags = outer
-    derived = derived_side(model, statement.lhs, statement.rhs)
+    derived = derived_side(model, statement.lhs)
     if zero:
         terms = sum(len(c.terms) for _, c in kernel.parts(left))
         certificate = {"kind": "normal form", "terms": terms}
@@ -41,12 +40,13 @@ def decide_equation(model: Model, statement: Equation, refute: bool = True) -> D
     return Decision("undecided", "proved", "", {}, None, derived, used, tried)
 
 
-def derived_side(model: Model, lhs: Expr, rhs: Expr) -> Expr | None:
+def derived_side(model: Model, lhs: Expr) -> Expr | None:
     """The derivation's own value of the left-hand side, when it has one."""
-    symbols, _ = model.free(lhs)
-    if any(s == lhs for s in symbols):
-        return None
-    value = model.kernel.lower(lhs)
-    if isinstance(value, Poly):
-        value = model.kernel.powers.canonical(value)
-    return model.lift.formula(value, lhs.shape)
+    memo = model.kernel.memo
+    key = ("derived", id(lhs))
+    found = memo.get(key)
+    if found is None or found[0] is not lhs:
+        normal = model.normal(lhs)
+        found = memo[key] = (lhs, None if normal == lhs else normal)
+    derived: Expr | None = found[1]
+    return derived

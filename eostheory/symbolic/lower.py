@@ -45,32 +45,55 @@ class Kernel:
         self.functions = Functions(self.field, self.powers, self.signs)
         self.words = Words(self.field)
         self.definitions: dict[Symbol, Expr] = {}
-        self._cache: dict[Expr, tuple[Value, frozenset[str]]] = {}
+        self._cache: dict[int, tuple[Value, frozenset[str]]] = {}
+        self._shared: dict[Any, Expr] = {}
+        self._known: dict[int, tuple[Expr, Expr]] = {}
+        self.memo: dict[Any, Any] = {}
         self._open: set[Symbol] = set()
         self._traits: dict[Symbol, frozenset[str]] = {}
 
     def forget(self) -> None:
         """Drop cached results; call after every new definition, relation or assumption."""
         self._cache.clear()
+        self.memo.clear()
         self.words.clear()
         self.powers.clear()
 
     # -------------------------------------------------------------------- lowering
     def lower(self, expr: Expr) -> Value:
         """``expr`` in normal form."""
-        if isinstance(expr, Symbol):
-            self._check_traits(expr)
-        found = self._cache.get(expr)
+        shared = self.share(expr)
+        found = self._cache.get(id(shared))
         if found is None:
             outer, self.field.tags = self.field.tags, set()
             try:
-                value = self._lower(expr)
+                value = self._lower(shared)
                 found = (value, frozenset(self.field.tags))
             finally:
                 self.field.tags = outer
-            self._cache[expr] = found
+            self._cache[id(shared)] = found
         self.field.tags |= found[1]
         return found[0]
+
+    def share(self, expr: Expr) -> Expr:
+        """One object for all equal formulas, so that they can be told by identity.
+
+        Hashing a formula costs its size at every node; sharing costs its size once.
+        """
+        known = self._known.get(id(expr))
+        if known is not None and known[0] is expr:
+            return known[1]
+        if isinstance(expr, Symbol):
+            self._check_traits(expr)
+        children = expr.children
+        if children:
+            own = getattr(expr, "name", None) or getattr(expr, "form", None)
+            key: Any = (type(expr), own, tuple([id(self.share(c)) for c in children]))
+        else:
+            key = expr
+        shared = self._shared.setdefault(key, expr)
+        self._known[id(expr)] = (expr, shared)
+        return shared
 
     def scalar(self, expr: Expr) -> Poly:
         """A scalar formula in normal form."""

@@ -15,8 +15,8 @@ from eostheory.symbolic.equations import derived_side
 from eostheory.symbolic.exact import InstanceError
 from eostheory.symbolic.letters import Tensor, Word
 from eostheory.symbolic.lower import Value
-from eostheory.symbolic.scalars import Monomial, Poly, Undefined
-from eostheory.symbolic.sizes import Size, Sizes, combine
+from eostheory.symbolic.scalars import Exponent, Monomial, Poly, Undefined
+from eostheory.symbolic.sizes import Size, Sizes, Var, combine
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
@@ -76,7 +76,7 @@ def decide_order(model: Model, statement: OrderBound, refute: bool = True) -> De
         cones.append((size, weights))
         used |= {facts[i][1] for i, _ in weights.facts}
     named = frozenset(used - {"", "order one", "a sum is at least each positive term"})
-    derived = derived_side(model, statement.lhs, statement.rhs)
+    derived = derived_side(model, statement.lhs)
     if worst is None:
         certificate = _certificate(model, cones, orders, facts)
         return Decision(
@@ -181,9 +181,9 @@ def _refute(
             tried.append("a root of a sum has no single size along a curve")
             return None
         total = combine(own, sizes.word(word))
-        growth = sum((rates.get(v, Fraction(0)) * e for v, e in total), Fraction(0))
+        growth = _along(rates, total)
         groups.setdefault(growth, []).append((word, mono, c))
-    limit = max(sum((rates.get(v, Fraction(0)) * e for v, e in o), Fraction(0)) for o in orders)
+    limit = max(_along(rates, o) for o in orders)
     deadline = time.perf_counter() + model.patience / 3
     for instance, table, origin in model.supply().instances():
         if time.perf_counter() > deadline:
@@ -217,6 +217,11 @@ def _refute(
                     "rhs": f"order = O(s**({-limit})) as s -> 0",
                 }
     return None
+
+
+def _along(rates: dict[Var, Exponent], size: Size) -> Fraction:
+    """The growth of a monomial along the curve."""
+    return sum((Fraction(rates.get(v, 0)) * e for v, e in size), Fraction(0))
 
 
 def _one_size(sizes: Sizes, mono: Monomial) -> Size | None:
@@ -279,7 +284,7 @@ def _assumptions_hold(model: Model, instance: Any, sizes: Sizes, rates: Any) -> 
             own = _one_size(sizes, mono)
             if own is None:
                 return False
-            growth = sum((rates.get(v, Fraction(0)) * e for v, e in own), Fraction(0))
+            growth = _along(rates, own)
             part = Poly(field, {mono: fmpq(c)})
             groups[growth] = groups[growth] + part if growth in groups else part
         for growth in sorted(groups, reverse=True):

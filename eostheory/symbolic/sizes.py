@@ -7,35 +7,34 @@ declared positive or non-zero, bounded away from zero.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING
 
 from eostheory.formula import Expr
 from eostheory.symbolic.derivatives import letters_of_atom
 from eostheory.symbolic.letters import Word
-from eostheory.symbolic.scalars import Exponent, Monomial, Poly
+from eostheory.symbolic.scalars import Exponent, Monomial, Poly, tidy
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
 
 Var = tuple[str, int]
-Size = tuple[tuple[Var, Fraction], ...]
+Size = tuple[tuple[Var, Exponent], ...]
 """Sorted ``((variable, exponent), ...)``."""
 
 
 def combine(*parts: Size) -> Size:
     """The size of a product."""
-    total: dict[Var, Fraction] = {}
+    total: dict[Var, Exponent] = {}
     for part in parts:
         for var, e in part:
-            total[var] = total.get(var, Fraction(0)) + e
-    return tuple(sorted((v, e) for v, e in total.items() if e))
+            total[var] = total.get(var, 0) + e
+    return tuple(sorted((v, tidy(e)) for v, e in total.items() if e))
 
 
 def stretched(size: Size, factor: Exponent) -> Size:
     """The size of a power."""
-    return tuple((v, e * factor) for v, e in size)
+    return tuple((v, tidy(e * factor)) for v, e in size)
 
 
 class Sizes:
@@ -51,6 +50,11 @@ class Sizes:
         bounds = [(self.kernel.scalar(expr), expr, by) for expr, by in model.bounds]
         for poly in (order, *(p for p, _, _ in bounds)):
             self._collect(poly)
+        # sizes depend on what is sized only, and are shared by all statements of the model
+        shared = ("sizes", frozenset(self.sized_atoms), frozenset(self.sized_letters))
+        self._memo: dict[Monomial, tuple[list[Size], frozenset[Var]]] = self.kernel.memo.setdefault(
+            shared, {}
+        )
         self.facts: list[tuple[Size, str]] = []
         for poly, expr, by in bounds:
             self.facts += [(size, by) for size in self._fact(poly, expr)]
@@ -102,6 +106,15 @@ class Sizes:
 
     def monomial(self, mono: Monomial) -> list[Size]:
         """Sizes whose sum dominates one product."""
+        found = self._memo.get(mono)
+        if found is None:
+            outer, self._implicit = self._implicit, set()
+            found = self._memo[mono] = (self._monomial(mono), frozenset(self._implicit))
+            self._implicit = outer
+        self._implicit |= found[1]
+        return found[0]
+
+    def _monomial(self, mono: Monomial) -> list[Size]:
         options = [self.power(a, e) for a, e in mono]
         return [combine(*choice) for choice in product(*options)]
 
@@ -115,20 +128,20 @@ class Sizes:
             letter = words.letters[x]
             plain = words.mate[x] if letter.transposed else x
             if plain in self.sized_letters:
-                total.append(((("letter", plain), Fraction(1)),))
+                total.append(((("letter", plain), 1),))
             total += [self.word(arg) for arg in letter.args]
         return combine(*total)
 
     def _own(self, atom: int, exponent: Exponent) -> list[Size]:
         self._implicit.add(("atom", atom))
-        return [((("atom", atom), Fraction(exponent)),)]
+        return [((("atom", atom), exponent),)]
 
     def power(self, atom: int, exponent: Exponent) -> list[Size]:
         """Sizes whose sum dominates ``|atom| ** exponent``."""
         info = self.field.atoms[atom]
         norm = self._norm_letter(atom)
         if norm is not None and norm in self.sized_letters:
-            return [((("letter", norm), 2 * Fraction(exponent)),)]
+            return [((("letter", norm), tidy(2 * exponent)),)]
         match info.kind:
             case "prime":
                 return [()]
@@ -181,10 +194,10 @@ class Sizes:
             if info.kind == "base":
                 facts += self._base_facts(atom)
             elif atom not in self.sized_atoms and not self._holds_sized(atom):
-                facts.append((((var, Fraction(1)),), "order one"))
+                facts.append((((var, 1),), "order one"))
                 own = info.key if info.kind == "symbol" else None
                 if "nonzero" in info.traits and own not in self.model.landaus:
-                    facts.append((((var, Fraction(-1)),), "order one"))
+                    facts.append((((var, -1),), "order one"))
         return facts
 
     def _holds_sized(self, atom: int) -> bool:
@@ -213,7 +226,7 @@ class Sizes:
         if self.kernel.signs.quick(poly) not in ("+", "0+"):
             return []
         facts: list[tuple[Size, str]] = []
-        inverse: Size = ((("atom", atom), Fraction(-1)),)
+        inverse: Size = ((("atom", atom), -1),)
         for mono in poly.terms:
             sizes = self.monomial(mono)
             if len(sizes) == 1:
