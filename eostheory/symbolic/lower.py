@@ -49,6 +49,7 @@ class Kernel:
         self._shared: dict[Any, Expr] = {}
         self._known: dict[int, tuple[Expr, Expr]] = {}
         self.memo: dict[Any, Any] = {}
+        self.owed: dict[Symbol, frozenset[str]] = {}
         self._open: set[Symbol] = set()
         self._traits: dict[Symbol, frozenset[str]] = {}
 
@@ -194,6 +195,8 @@ class Kernel:
             )
 
     def _symbol(self, symbol: Symbol) -> Value:
+        # what a letter owes to hypotheses counts wherever it occurs
+        self.field.tags |= self.owed.get(symbol, frozenset())
         definition = self.definitions.get(symbol)
         if definition is not None:
             if symbol in self._open:

@@ -58,6 +58,7 @@ class Model:
         self.assumptions: list[tuple[Inequality, str]] = []
         self.bounds: list[tuple[Expr, str]] = []
         self.landaus: set[Symbol] = set()
+        self.unbounded: set[Symbol] = set()
         self.predicates: dict[str, Callable[..., Decision]] = {}
         self.steps: list[tuple[str, str]] = []
         self.rests_on: list[str] = []
@@ -183,14 +184,19 @@ class Model:
         """The derivation rests on another claim."""
         self.rests_on.append(claim_id)
 
-    def taylor(self, name: str, z: Expr, order: int, letter: str = "") -> Expr:
+    def taylor(
+        self, name: str, z: Expr, order: int, letter: str = "", small: Expr | None = None
+    ) -> Expr:
         """``1/(1+z)``, ``sqrt(1+z)``, ``1/sqrt(1+z)``, ``log(1+z)`` or ``exp(z)`` for small ``z``.
 
-        The terms below ``z**order`` plus a bounded remainder letter times ``z**order``.
+        The terms below ``z**order`` plus a remainder letter times ``z**order``.  The letter is
+        bounded where ``|z| <= 1/2``.  Give ``small``, a quantity that tends to zero: unless the
+        bounds make ``z = O(small)``, nothing is known about the letter; and the hypotheses that
+        make it so count as used wherever the letter occurs.
         """
         from eostheory.symbolic.taylor import expand
 
-        return expand(self, name, z, order, letter).value
+        return expand(self, name, z, order, letter, small).value
 
     # --------------------------------------------------------------------- calculation
     def normal(self, expr: Expr) -> Expr:
@@ -265,9 +271,9 @@ class Model:
 
     def is_order(self, expr: Expr, order: Expr) -> bool:
         """Whether ``expr = O(order)`` follows from the bounds; without certificate or witness."""
-        from eostheory.symbolic.orders import is_order
+        from eostheory.symbolic.orders import facts_for
 
-        return is_order(self, expr, order)
+        return facts_for(self, expr, order) is not None
 
     def _note_symbols(self, statement: Statement) -> None:
         """Instances must cover every generator of the statements; a new one makes new instances."""

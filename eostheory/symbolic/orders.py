@@ -24,22 +24,39 @@ if TYPE_CHECKING:
 _MOST_TERMS = 300
 """A difference of more terms than this is not searched for a counterexample."""
 
+_UNNAMED = {"", "order one", "a sum is at least each positive term"}
+
 Term = tuple[Word | None, Monomial, Any]
 
 
-def is_order(model: Model, expr: Expr, order: Expr) -> bool:
-    """Whether ``expr = O(order)`` follows from the bounds; neither certificate nor refutation."""
+def facts_for(model: Model, expr: Expr, order: Expr) -> frozenset[str] | None:
+    """The hypotheses by which ``expr = O(order)``, None when the bounds do not give it.
+
+    Neither certificate nor refutation: fast.
+    """
     kernel = model.kernel
-    bound = kernel.powers.canonical(kernel.scalar(order))
+    outer, kernel.field.tags = kernel.field.tags, set()
+    try:
+        value = kernel.lower(expr)
+        bound = kernel.powers.canonical(kernel.scalar(order))
+        used = set(kernel.field.tags)
+    finally:
+        kernel.field.tags = outer
     sizes = Sizes(model, bound)
     orders = tuple(sizes.lower(bound))
     wanted = {
         combine(size, sizes.word(word))
-        for word, mono, _ in _terms(model, kernel.lower(expr))
+        for word, mono, _ in _terms(model, value)
         for size in sizes.monomial(mono)
     }
-    facts = tuple(f for f, _ in sizes.all_facts())
-    return all(member(size, orders, facts) is not None for size in wanted)
+    facts = sizes.all_facts()
+    plain = tuple(f for f, _ in facts)
+    for size in wanted:
+        weights = member(size, orders, plain)
+        if weights is None:
+            return None
+        used |= {facts[i][1] for i, _ in weights.facts}
+    return frozenset(used - _UNNAMED)
 
 
 def decide_order(model: Model, statement: OrderBound, refute: bool = True) -> Decision:
@@ -75,7 +92,7 @@ def decide_order(model: Model, statement: OrderBound, refute: bool = True) -> De
             break
         cones.append((size, weights))
         used |= {facts[i][1] for i, _ in weights.facts}
-    named = frozenset(used - {"", "order one", "a sum is at least each positive term"})
+    named = frozenset(used - _UNNAMED)
     derived = derived_side(model, statement.lhs)
     if worst is None:
         certificate = _certificate(model, cones, orders, facts)

@@ -194,8 +194,10 @@ class Sizes:
             if info.kind == "base":
                 facts += self._base_facts(atom)
             elif atom not in self.sized_atoms and not self._holds_sized(atom):
-                facts.append((((var, 1),), "order one"))
                 own = info.key if info.kind == "symbol" else None
+                if own in self.model.unbounded:
+                    continue
+                facts.append((((var, 1),), "order one"))
                 if "nonzero" in info.traits and own not in self.model.landaus:
                     facts.append((((var, -1),), "order one"))
         return facts

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from eostheory.formula import Expr, ShapeError, Symbol
 from eostheory.formula.core import Number, Power, add, mul
+from eostheory.symbolic.orders import facts_for
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
@@ -65,17 +66,26 @@ def constant(name: str, order: int) -> Fraction:
     return 2 * largest
 
 
-def expand(model: Model, name: str, z: Expr, order: int, letter: str = "") -> Expansion:
+def expand(
+    model: Model, name: str, z: Expr, order: int, letter: str = "", small: Expr | None = None
+) -> Expansion:
     """``name`` at the small scalar ``z``, up to (not including) ``z**order``.
 
-    The remainder letter is bounded as long as |z| <= 1/2; the caller's bounds must make ``z``
-    small.
+    The remainder letter is bounded as long as |z| <= 1/2.  With ``small`` this is checked: the
+    bounds must give ``z = O(small)``, else nothing is known about the letter.  Without, it is the
+    caller's promise.
     """
     if z.shape != ():
         raise ShapeError(f"expansion at {z} of shape {z.shape}: a scalar was expected")
     if order < 1:
         raise ValueError(f"order {order}: at least 1")
     remainder = model.landau(letter or f"R{next(model._fresh)}")
+    if small is not None:
+        facts = facts_for(model, z, small)
+        if facts is None:
+            model.unbounded.add(remainder)
+        else:
+            model.kernel.owed[remainder] = facts
     terms: list[Expr] = []
     for k in range(order):
         c = coefficient(name, k)

@@ -142,6 +142,21 @@ def test_expansions_carry_an_explicit_remainder():
     assert outcome(m, logarithm, eta * h - eta**2 * h**2 / 2, eta**3) == "holds"
 
 
+def test_an_expansion_at_what_is_not_small_is_worth_nothing():
+    for withheld in (frozenset(), frozenset({"settled"})):
+        m = Model(withheld)
+        m.bound(eta)
+        m.bound(alpha * h, by="settled")
+        m.bound(1 / alpha)
+        root = scalar("root")
+        m.define(root, m.taylor("1/(1+z)", eta * alpha * h, 2, small=eta))
+        decision = m.decide(OrderBound(root, 1 - eta * alpha * h, eta**2))
+        if withheld:
+            assert decision.outcome == "undecided"
+        else:
+            assert (decision.outcome, decision.used) == ("holds", {"settled"})
+
+
 def test_logarithms_of_small_symbols_are_not_of_order_one():
     m = Model()
     m.bound(eta)
