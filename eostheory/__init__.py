@@ -4,6 +4,48 @@ The statements of the papers are data (:mod:`eostheory.formula`); each is judged
 (:mod:`eostheory.symbolic`) and a simulation (:mod:`eostheory.numeric`) that do not see each other.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eostheory.agree import Sample
+    from eostheory.api import judge, verify
+    from eostheory.claims import Claim
+    from eostheory.formula import Equation, Inequality, OrderBound, Predicate
+    from eostheory.symbolic import Model
+
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+_HOMES = {
+    "Claim": "eostheory.claims",
+    "Equation": "eostheory.formula",
+    "Inequality": "eostheory.formula",
+    "Model": "eostheory.symbolic",
+    "OrderBound": "eostheory.formula",
+    "Predicate": "eostheory.formula",
+    "Sample": "eostheory.agree",
+    "judge": "eostheory.api",
+    "verify": "eostheory.api",
+}
+
+__all__ = [
+    "Claim",
+    "Equation",
+    "Inequality",
+    "Model",
+    "OrderBound",
+    "Predicate",
+    "Sample",
+    "__version__",
+    "judge",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: ``eostheory --help`` must not import torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'eostheory' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -117,7 +117,7 @@ class Claim:
 
     @property
     def corrected_parts(self) -> dict[str, Statement] | None:
-        """The corrected statement as named parts (the printed one where only a hypothesis lacks)."""
+        """The corrected statement as named parts; the printed one if only a hypothesis lacks."""
         if self.corrected is not None:
             return parts_of(self.corrected)
         return self.parts if self.corrected_hypotheses else None

@@ -133,10 +133,19 @@ def judge(claim: Claim, entry: CatalogueEntry, settings: Settings) -> dict[str, 
         used |= needed
     record["hypotheses_used"] = sorted(used & set(claim.hypotheses))
     record["hypotheses_unused"] = sorted(set(claim.hypotheses) - used) if model else []
+    if record["witness"] is not None:
+        record["python"] = _PYTHON.format(claim.id, settings.profile, settings.seed)
     record["seconds"] = round(time.perf_counter() - started, 3)
     return record
 
 
+_PYTHON = """\
+import eostheory
+
+record = eostheory.judge({!r}, profile={!r}, seed={})
+print(record["encoded_text"])
+print(record["witness"])
+"""
 _NEEDS_WITNESS = {Verdict.REFUTED, Verdict.CONFLICT, Verdict.UNDECIDED}
 
 

@@ -158,7 +158,7 @@ def waiver(claim: Claim, witness: str, part: str, name: str) -> str | None:
 
 
 def _stale(claim: Claim, score: Score, witness: str) -> list[str]:
-    """Waivers of this witness that excuse nothing: the mutant is killed by now, or never existed."""
+    """Waivers of this witness that excuse nothing: the mutant is killed, or never existed."""
     used = {s["reason"] for s in score.survivors}
     return [
         key
