@@ -7,16 +7,27 @@ and the hidden variables are read off through the gradient-flow projection.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from hypothesis import strategies as st
 
+from eostheory.agree import measured
+
+from . import _notation as n
 from ._valley import Array, Valley, renormalized, valley
+
+if TYPE_CHECKING:
+    from eostheory.agree import Sample
 
 SCALES = tuple(2.0**-k for k in range(9, 15))
 """Base learning rates of one limit."""
+
+ROUNDINGS = 8
+"""Operations behind a top eigenvalue, as its error shows against longer arithmetic."""
 
 Values = dict[str, Any]
 
@@ -59,6 +70,44 @@ class Point:
     null: Array
     middle: Array
     gap: float
+
+
+DRAWS = {
+    "dimension": st.sampled_from([4, 5]),
+    "loss": st.integers(0, 10**6),
+    "h": st.sampled_from([0.6, 0.8, 1.0]),
+    "u": st.sampled_from([-1.0, -0.5, 0.5, 1.0]),
+    "C_b": st.sampled_from([1.0, 1.5, 2.0]),
+    "fade": st.sampled_from([0.0, 0.5]),
+}
+
+
+def draw_edge(
+    sample: Sample,
+    sphere: bool,
+    ask: Collection[str] = ("bounded", "aligned"),
+    aligned: bool = True,
+    last: int = 2,
+    fades: bool = True,
+) -> None:
+    """Observe two steps (from t = 0, 2, ... ``last`` - 2) of a drawn state."""
+    dim, seed, h, u, decay, fade = (sample.draw(v, k) for k, v in DRAWS.items())
+    setting = Setting(
+        sphere,
+        dim,
+        2,
+        seed,
+        h,
+        u,
+        decay,
+        fade if aligned and fades else 0.0,
+        aligned and ("aligned" not in ask or sample.holds("aligned")),
+        "bounded" not in ask or sample.holds("bounded"),
+    )
+    for t, window in enumerate(edge(setting, last)):
+        for values in window:
+            table = {n.SYMBOLS[k]: v for k, v in values.items() if k in n.SYMBOLS}
+            sample.observe(table, scale=float(values["eta"]), series=f"from t = {2 * t}")
 
 
 def look(loss: Valley, phi: Array, toward: Array | None = None) -> Point:
@@ -180,10 +229,12 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
         drift = drift - (drift @ foot) * foot
     values: Values = {
         "eta": eta,
+        "K": 100.0,
         "C_b": 2.0 if loss.sphere else setting.decay,
         "lam": here.lam,
         "mu": mu,
         "H": here.hessian,
+        "U": np.eye(loss.dim) - mu * here.hessian,
         "P0": here.null,
         "v1": here.v1,
         "gamma": 0.98 * here.gap,
@@ -199,14 +250,15 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
             f"phi{t}": point.phi,
             f"x{t}": x[t],
             f"xhat{t}": hat[t],
-            f"PN{t}": point.middle,
+            f"nzt{t}": float(np.linalg.norm(point.middle @ x[t])),
+            f"nzthat{t}": float(np.linalg.norm(here.middle @ hat[t])),
             f"h{t}": float(point.v1 @ x[t]) / eta,
             f"hhat{t}": float(here.v1 @ hat[t]) / eta,
-            f"u{t}": ((2 / point.lam) ** 2 * moments[t] - 1) / eta,
-            f"uhat{t}": (mu**2 * moments[t] - 1) / eta,
+            f"u{t}": measured((2 / point.lam) ** 2 * moments[t] - 1, ROUNDINGS, 1.0) / eta,
+            f"uhat{t}": measured(mu**2 * moments[t] - 1, ROUNDINGS, 1.0) / eta,
             f"rate{t}": 1 / np.sqrt(moments[t]),
             f"gbar{t}": float(np.linalg.norm(slopes[t])) / eta,
-            f"loglam{t}": float(np.log(point.lam)),
+            f"loglam{t}": measured(np.log(point.lam), ROUNDINGS, 1.0),
         }
     values["size"] = float(np.linalg.norm(x[0]))
     values["r"] = values["size"] / eta

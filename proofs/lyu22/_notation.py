@@ -5,9 +5,12 @@ Names carry the step as a digit: 0 is the paper's t, 1 its t+1, 2 its t+2.
 
 from __future__ import annotations
 
-from eostheory.formula import FormSymbol, Symbol, form, matrix, scalar, vector
+from fractions import Fraction
+
+from eostheory.formula import FormSymbol, Number, Symbol, form, matrix, scalar, vector
 
 D = "D"
+ZERO = Number(Fraction(0))
 
 
 eta = scalar("eta", r"\eta", positive=True)
@@ -57,6 +60,12 @@ psi_v1 = vector("psi_v1", D, r"\psi_\phi(v_1^H(\phi))")
 psi_x = vector("psi_x", D, r"\psi_\phi(\theta_t-\phi)")
 glog = vector("glog", D, r"\nabla_\Gamma\log\lambda_1^H(\phi)")
 glog_full = vector("glog_full", D, r"\nabla\log\lambda_1^H(\phi)")
+nzt0 = scalar("nzt0", r"\lVert P_{NZT}^H(\phi_t)x_t\rVert_2", nonnegative=True)
+nzt1 = scalar("nzt1", r"\lVert P_{NZT}^H(\phi_{t+1})x_{t+1}\rVert_2", nonnegative=True)
+nzt2 = scalar("nzt2", r"\lVert P_{NZT}^H(\phi_{t+2})x_{t+2}\rVert_2", nonnegative=True)
+nzthat1 = scalar("nzthat1", r"\lVert P_{NZT}^H(\phi_t)\hat x_{t+1}\rVert_2", nonnegative=True)
+nzthat2 = scalar("nzthat2", r"\lVert P_{NZT}^H(\phi_t)\hat x_{t+2}\rVert_2", nonnegative=True)
+K = scalar("K", "K", positive=True)
 
 H = matrix("H", D, D, r"H(\phi)", symmetric=True)
 U = matrix("U", D, D, r"U_\phi", symmetric=True)

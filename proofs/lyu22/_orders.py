@@ -6,14 +6,17 @@ through :func:`sizes`, which declares what the hypotheses make bounded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import sympy
 
-from eostheory.formula import Expr, Number, OrderBound, Symbol, scalar
-from eostheory.formula.core import Add
+from eostheory.formula import Expr, Number, Symbol, scalar, symbols_of
+from eostheory.formula.core import Add, Mul, mul
 
 from . import _notation as n
 
@@ -33,6 +36,17 @@ CURVES = {
 giant = scalar("giant", positive=True)
 """Something that may be arbitrarily large; ``bound(r/giant)`` says that r need not be bounded."""
 
+_SIZED = frozenset({n.eta, n.alpha, n.r, n.h0, n.size, giant})
+
+
+_granted: WeakKeyDictionary[Model, list[Expr]] = WeakKeyDictionary()
+
+
+def bound(m: Model, monomial: Expr, by: str = "") -> None:
+    """``monomial = O(1)``, remembered also where the hypothesis ``by`` is withheld."""
+    m.bound(monomial, by=by)
+    _granted.setdefault(m, []).append(monomial)
+
 
 def letter(m: Model, stem: str, shape: tuple[str, ...] = ()) -> Symbol:
     """A fresh bounded unknown."""
@@ -40,20 +54,28 @@ def letter(m: Model, stem: str, shape: tuple[str, ...] = ()) -> Symbol:
 
 
 def sizes(m: Model, *, powers: int = 12) -> None:
-    """``1 <= alpha <= eta^{-o(1)}``: eta, 1/alpha and every power of alpha times eta are bounded."""
-    m.bound(n.eta)
-    m.bound(n.alpha / giant)
-    m.bound(1 / n.alpha, by="alpha")
-    m.bound(n.alpha**powers * n.eta, by="alpha")
+    """``1 <= alpha <= eta^{-o(1)}``: every power of alpha, times eta, is bounded."""
+    bound(m, n.eta)
+    bound(m, n.alpha / giant)
+    bound(m, 1 / n.alpha, by="alpha")
+    bound(m, n.alpha**powers * n.eta, by="alpha")
 
 
-def unless(m: Model, hypothesis: str) -> Expr:
-    """One while ``hypothesis`` is granted, else a factor that may be as large as it likes."""
-    if hypothesis not in m.withheld:
-        return Number(Fraction(1))
-    wild = scalar(f"wild_{hypothesis}", positive=True)
-    m.bound(1 / wild)
-    return wild
+def unless(m: Model, *hypotheses: str) -> Expr:
+    """One while the hypotheses are granted, else a factor that may be as large as it likes."""
+    product: Expr = Number(Fraction(1))
+    for hypothesis in hypotheses:
+        if hypothesis in m.withheld:
+            wild = scalar(f"wild_{hypothesis}", positive=True)
+            m.bound(1 / wild)
+            _granted.setdefault(m, []).append(wild)
+            product = product * wild
+    return product
+
+
+def sized(symbol: Expr) -> bool:
+    """Whether a symbol has a size of its own."""
+    return isinstance(symbol, Symbol) and (symbol in _SIZED or symbol.name.startswith("wild_"))
 
 
 def taylor(m: Model, curve: str, small: Expr, order: int) -> Expr:
@@ -71,16 +93,61 @@ def taylor(m: Model, curve: str, small: Expr, order: int) -> Expr:
 
 
 def settle(m: Model, expr: Expr, order: Expr) -> Expr:
-    """``expr`` with every term that is O(order) exchanged for one bounded letter times it."""
-    normal = m.normal(expr)
+    """``expr`` with every term that is O(order) exchanged for one bounded letter times it.
+
+    Where a hypothesis is withheld, terms that are small only by it become a letter that may be
+    as large as it likes: nothing rests on them then, and expressions stay short.
+    """
     kept: list[Expr] = []
-    dropped = False
-    for term in normal.terms if isinstance(normal, Add) else (normal,):
-        zero = 0 * term if term.shape else Number(Fraction(0))
-        if m.decide(OrderBound(term, zero, order)).outcome == "holds":
-            dropped = True
-        else:
+    ranks: dict[tuple[Expr, ...], int] = {}
+    for term in _monomials(m.normal(expr)):
+        # Whether a term is small depends only on those of its factors that have a size.
+        key = tuple(f for f in _factors(term) if any(map(sized, symbols_of(f))))
+        if key not in ranks:
+            ranks[key] = _rank(m, mul(1, *key), order)
+        if not ranks[key]:
             kept.append(term)
-    if dropped:
+    if 1 in ranks.values():
         kept.append(order * letter(m, "settled", expr.shape))
+    if 2 in ranks.values():
+        kept.append(order * unless(m, *sorted(m.withheld)) * letter(m, "unsettled", expr.shape))
     return kept[0] if len(kept) == 1 else Add(tuple(kept))
+
+
+def _rank(m: Model, size: Expr, order: Expr) -> int:
+    """1 for a product of sizes that is O(order), 2 if it is so by a withheld hypothesis, else 0."""
+    known = [tuple(dict.fromkeys(fact for fact, _ in m.bounds))]
+    if m.withheld:
+        known.append(tuple(dict.fromkeys(_granted[m])))
+    return next((i for i, k in enumerate(known, start=1) if _within(type(m), k, size, order)), 0)
+
+
+@cache
+def _within(ruler: type[Model], facts: tuple[Expr, ...], size: Expr, order: Expr) -> bool:
+    return _ruler(ruler, facts).is_order(size, order)
+
+
+@cache
+def _ruler(ruler: type[Model], facts: tuple[Expr, ...]) -> Model:
+    """A model that knows these bounds and nothing else."""
+    model = ruler()
+    for fact in facts:
+        model.bound(fact)
+    return model
+
+
+def _monomials(normal: Expr) -> Iterator[Expr]:
+    """The terms of a normal form; a vector's scalar coefficient is a sum of its own."""
+    for term in normal.terms if isinstance(normal, Add) else (normal,):
+        factors = _factors(term)
+        sums = [f for f in factors if isinstance(f, Add) and f.shape == ()]
+        if not sums:
+            yield term
+            continue
+        rest = [f for f in factors if f is not sums[0]]
+        for part in sums[0].terms:
+            yield mul(part, *rest)
+
+
+def _factors(term: Expr) -> tuple[Expr, ...]:
+    return term.factors if isinstance(term, Mul) else (term,)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Collection
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 from eostheory.claims import Claim
-from eostheory.formula import Equation, Expr, OrderBound, scalar, sqrt
+from eostheory.formula import Equation, Expr, OrderBound, Statement, log, scalar, sqrt
 
 from ._notation import (
     C_b,
@@ -26,7 +29,7 @@ from ._notation import (
     uhat1,
     uhat2,
 )
-from ._orders import letter, settle, sizes, taylor, unless
+from ._orders import bound, letter, settle, sizes, taylor, unless
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -36,26 +39,27 @@ HALF = Fraction(1, 2)
 poly = scalar("poly", r"\mathrm{poly}(\alpha)", positive=True)
 o_of_one = scalar("o_of_one", "o(1)")
 
-HYPOTHESES = {
+ONE = {
     "near_edge": "|mu^2 v_t - 1| <= alpha eta",
     "gradient": "|g_t| <= alpha eta",
     "decay": "beta = 1 - C_b eta^2 + O(eta^4)",
     "alpha": "alpha = (1/eta)^{o(1)}, and alpha >= 1",
 }
-TWO = {**HYPOTHESES, "next_gradient": "|g_{t+1}| <= alpha eta"}
+TWO = {**ONE, "next_gradient": "|g_{t+1}| <= alpha eta"}
 READING = (
     "alpha = (1/eta)^{o(1)} is read as 1 <= alpha <= eta^{-o(1)}, as Lemma H.9 writes it: the "
     "perturbation that Definition B.5 allows is of order eta^2 even where the gradient vanishes."
 )
+POLYNOMIAL = "poly(alpha) is a polynomial that bounds the scheduler's P on [0, alpha]."
 
 
 def _scheduler(m: Model) -> None:
     """Definition B.5 along two steps, everything in terms of u_t, the gradients and letters."""
     m.uses("lyu22/def-B.5")
     sizes(m)
-    m.bound(1 / poly)
-    m.bound(poly * eta, by="alpha")
-    m.bound(alpha**8 / poly)
+    bound(m, 1 / poly)
+    bound(m, poly * eta, by="alpha")
+    bound(m, alpha**8 / poly)
     wild = unless(m, "near_edge"), unless(m, "gradient"), unless(m, "decay")
     m.define(uhat0, alpha * letter(m, "u") * wild[0])
     m.define(gbar0, alpha * letter(m, "g") * wild[1])
@@ -95,8 +99,8 @@ def _moment(m: Model) -> None:
     wild = unless(m, "gradient"), unless(m, "decay")
     m.define(gbar0, alpha * letter(m, "g") * wild[0])
     m.define(beta, 1 - C_b * eta**2 + wild[1] * eta**4 * letter(m, "b"))
-    m.bound(1 / poly)
-    m.bound(poly * eta, by="alpha")
+    bound(m, 1 / poly)
+    bound(m, poly * eta, by="alpha")
     gain = 1 - beta
     m.define(rate0, 1 / sqrt(moment0) + letter(m, "d") * gain * (1 + gbar0**2))
     m.define(moment1, beta * moment0 + gain * gbar0**2 + _noise(m, wild[0]) * gain**2)
@@ -104,24 +108,25 @@ def _moment(m: Model) -> None:
 
 def _alpha(m: Model) -> None:
     """The exponent of alpha as a power of 1/eta is log(alpha)/log(1/eta)."""
-    from eostheory.formula import log
-
     m.step("alpha = (1/eta)^s has the one solution s = log(alpha)/log(1/eta).")
     m.define(o_of_one, log(alpha) / log(1 / eta))
 
 
-def _run(sample: Sample) -> None:
-    """A drawn quasi-RMSprop scheduler fed two gradients, in exact fractions but for roots."""
+def _run(sample: Sample, ask: Collection[str], first: int = 12) -> None:
+    """A drawn quasi-RMSprop scheduler fed two gradients, in exact fractions but for roots.
+
+    ``first`` is -log2 of the largest base learning rate.
+    """
     fractions = st.fractions(Fraction(1, 2), 2, max_denominator=16)
     signs = st.fractions(Fraction(1, 4), 1, max_denominator=16)
-    c_b, big, first = (sample.draw(fractions, k) for k in ("C_b", "mu", "alpha"))
-    size = 1 + first
+    c_b, big, more = (sample.draw(fractions, k) for k in ("C_b", "mu", "alpha"))
+    size = 1 + more
     u, g0, g1, d1, d2 = (sample.draw(signs, k) for k in ("u", "g", "g next", "delta", "delta v"))
     turn = sample.draw(st.sampled_from([1, -1]), "sign of u")
     beta_4 = sample.draw(signs, "beta's fourth-order coefficient")
-    near, grad = sample.holds("near_edge"), sample.holds("gradient")
-    then, slow = sample.holds("next_gradient"), sample.holds("decay")
-    for k in range(12, 19):
+    held = {name: name not in ask or name == "alpha" or sample.holds(name) for name in TWO}
+    near, grad, then, slow = (held[k] for k in ("near_edge", "gradient", "next_gradient", "decay"))
+    for k in range(first, first + 7):
         step = Fraction(1, 2**k)
         far = 2 ** (k // 2)
         value = turn * u * size * (1 if near else far)
@@ -147,8 +152,6 @@ def _run(sample: Sample) -> None:
 
 def _run_alpha(sample: Sample) -> None:
     """Powers of the logarithm of 1/eta, which every admissible alpha resembles."""
-    import math
-
     k = sample.draw(st.integers(2, 40), "-log2 eta")
     value = math.log(2**k) ** sample.draw(st.integers(1, 3), "power")
     sample.observe({eta: Fraction(1, 2**k), alpha: value, o_of_one: math.log(value) / (k * math.log(2))})
@@ -166,36 +169,30 @@ eq33 = OrderBound(
 )
 
 
-def _only(*names: str) -> dict[str, str]:
-    return {name: TWO[name] for name in names}
+_Case = tuple[str, Statement | dict[str, Statement], Callable[["Model"], None], Collection[str], int]
 
+_CASES: list[_Case] = [
+    ("lemma-K.1", {"28": eq28, "29": eq29}, _scheduler, ONE, 12),
+    ("eq-28", eq28, _scheduler, ONE, 12),
+    ("eq-29", eq29, _scheduler, ONE, 12),
+    ("eq-30", eq30, _moment, ("gradient", "decay", "alpha"), 12),
+    ("eq-31", eq31, _moment, ("gradient", "decay"), 4),
+    ("lemma-K.2", {"32": eq32, "33": eq33}, _two, TWO, 12),
+    ("eq-32", eq32, _two, TWO, 12),
+    ("eq-33", eq33, _two, TWO, 12),
+]
 
 CLAIMS = [
-    Claim(
-        "lyu22/lemma-K.1",
-        {"28": eq28, "29": eq29},
-        HYPOTHESES,
-        derive=_scheduler,
-        simulate=_run,
-        reading=READING,
-    ),
-    Claim("lyu22/eq-28", eq28, HYPOTHESES, derive=_scheduler, simulate=_run, reading=READING),
-    Claim("lyu22/eq-29", eq29, HYPOTHESES, derive=_scheduler, simulate=_run, reading=READING),
-    Claim(
-        "lyu22/eq-30",
-        eq30,
-        _only("gradient", "decay", "alpha"),
-        derive=_moment,
-        simulate=_run,
-        reading=READING,
-    ),
-    Claim(
-        "lyu22/eq-31",
-        eq31,
-        _only("gradient", "decay"),
-        derive=_moment,
-        simulate=_run,
-        reading="poly(alpha) is a polynomial that bounds the scheduler's P on [0, alpha].",
+    *(
+        Claim(
+            f"lyu22/{name}",
+            statement,
+            {k: TWO[k] for k in needed},
+            derive=derive,
+            simulate=partial(_run, ask=needed, first=first),
+            reading=POLYNOMIAL if name == "eq-31" else READING,
+        )
+        for name, statement, derive, needed, first in _CASES
     ),
     Claim(
         "lyu22/lemma-K.1.alpha",
@@ -204,15 +201,4 @@ CLAIMS = [
         simulate=_run_alpha,
         reading="o(1) is the exponent log(alpha)/log(1/eta), which tends to zero.",
     ),
-    Claim(
-        "lyu22/lemma-K.2",
-        {"32": eq32, "33": eq33},
-        TWO,
-        derive=_two,
-        simulate=_run,
-        reading=READING,
-    ),
-    Claim("lyu22/eq-32", eq32, TWO, derive=_two, simulate=_run, reading=READING),
-    Claim("lyu22/eq-33", eq33, TWO, derive=_two, simulate=_run, reading=READING),
 ]
-

@@ -12,9 +12,9 @@ from eostheory.formula import Equation, Expr, Number, OrderBound, dot, eye, norm
 from ._jets import minimizer, near, quadratic, sharpness, two_steps
 from ._near import draw_near, draw_quadratic, draw_spectrum
 from ._notation import (
+    P0,
     D,
     H,
-    P0,
     T,
     alpha,
     eta,
@@ -72,7 +72,7 @@ def _definition(m: Model, sphere: bool) -> None:
     at = _on_sphere(start) if sphere else start
     excess = _critical(_critical(at, sphere), sphere) - _linear(_linear(at))
     twice = m.differentiate(m.differentiate(excess, start, along), start, along)
-    m.define(psi_x, substitute(-HALF * twice, {start: 0 * along}))
+    m.define(psi_x, m.normal(substitute(-HALF * twice, {start: 0 * along})))
 
 
 def _on_sphere(y: Expr) -> Expr:
