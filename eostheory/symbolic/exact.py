@@ -36,6 +36,10 @@ class InstanceError(ValueError):
     """An instance that does not fit the symbols, the relations or the assumptions."""
 
 
+class OpenInstance(InstanceError):
+    """An instance that leaves a symbol open (a remainder letter, say)."""
+
+
 class Instance:
     """Exact values for the free symbols and forms, with concrete sizes.
 
@@ -146,7 +150,7 @@ class Instance:
                     return self.values[expr]
                 if expr in self.definitions:
                     return get(self.definitions[expr])
-                raise InstanceError(f"the instance gives no value for {expr.name}")
+                raise OpenInstance(f"the instance gives no value for {expr.name}")
             case Identity(dim):
                 size = self.size(dim)
                 return tuple(
@@ -215,7 +219,7 @@ class Instance:
 
     def _apply(self, form: FormSymbol, args: list[Entries]) -> Entries:
         if form not in self.forms:
-            raise InstanceError(f"the instance gives no value for the form {form.name}")
+            raise OpenInstance(f"the instance gives no value for the form {form.name}")
         tensor = self.forms[form]
         size = len(tensor)
         total = [self.kernel.field.zero] * size

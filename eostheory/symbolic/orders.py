@@ -201,6 +201,10 @@ def _refute(
         growth = _along(rates, total)
         groups.setdefault(growth, []).append((word, mono, c))
     limit = max(_along(rates, o) for o in orders)
+    leading = _formula(model, groups[max(groups)], difference)
+    if model.free(leading)[0] & model.landaus:
+        tried.append("the leading terms hold remainder letters")
+        return None
     deadline = time.perf_counter() + model.patience / 3
     for instance, table, origin in model.supply().instances():
         if time.perf_counter() > deadline:
