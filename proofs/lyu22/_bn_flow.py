@@ -120,7 +120,8 @@ class Landscape:
                 return weight
             slopes = jacobian(self.outputs, weight)
             weight = weight - torch.linalg.lstsq(slopes, miss, driver="gelsd", rcond=1e-9).solution
-        return weight / torch.linalg.vector_norm(weight)
+        on_sphere: Tensor = weight / torch.linalg.vector_norm(weight)
+        return on_sphere
 
     def velocity(self, weight: Tensor) -> Tensor:
         """Right-hand side of the sharpness-reduction flow (3)."""

@@ -128,14 +128,14 @@ def gradient_gap(problem: Problem) -> float:
     return float((gap / np.abs(by_hand).max(axis=(1, 2))).max())
 
 
-def train(problem: Problem, steps: int, watched: int, rate: float = LEARNING_RATE) -> Run:
-    """GD with weight decay in float32, all draws side by side; the path of draw ``watched``."""
-    x = problem.inputs.astype(np.float32)
+def train(problem: Problem, steps: int, watched: int, precision: type = np.float32) -> Run:
+    """GD with weight decay, all draws side by side; the path of draw ``watched``."""
+    x: Array = problem.inputs.astype(precision)
     xt = np.ascontiguousarray(np.swapaxes(x, 1, 2))
-    y = problem.targets.astype(np.float32)[:, :, None]
-    w: Array = problem.start.astype(np.float32)[:, :, None]
-    eta = np.float32(rate)
-    keep = np.float32(1) - eta * np.float32(WEIGHT_DECAY)
+    y: Array = problem.targets.astype(precision)[:, :, None]
+    w: Array = problem.start.astype(precision)[:, :, None]
+    eta = precision(LEARNING_RATE)
+    keep = precision(1) - eta * precision(WEIGHT_DECAY)
     draws = len(w)
     loss, edge = np.empty((steps, draws)), np.empty((steps, draws))
     path = np.empty((steps, DIM))
@@ -147,7 +147,7 @@ def train(problem: Problem, steps: int, watched: int, rate: float = LEARNING_RAT
             test.append(problem.test_loss(now))
             distance.append(np.linalg.norm(problem.linear_model(now)[0] - goal, axis=1))
         loss[t], gradient = loss_and_gradient(w, x, xt, y)
-        edge[t] = 2 * (w * w).sum(axis=1)[:, 0] / rate
+        edge[t] = 2 * (w * w).sum(axis=1)[:, 0] / LEARNING_RATE
         path[t] = w[watched, :, 0]
         w = keep * w - eta * gradient
     return Run(loss, edge, np.array(test), np.array(distance), path)
