@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from eostheory.formula import Expr, Inequality, Number, Symbol, sqrt
+from eostheory.symbolic.balls import sign_of_constant
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.exact import Instance, InstanceError
 from eostheory.symbolic.scalars import Poly, Undefined
@@ -40,6 +41,11 @@ def decide_inequality(model: Model, statement: Inequality, refute: bool = True) 
     if sign in _GOOD[statement.relation]:
         certificate = {"kind": "signs", "factors": _factors(model, gap)}
         return Decision("holds", "proved", "signs of the factors", certificate, used=used)
+    if not any(model.free(statement.lhs, statement.rhs)):
+        sign = sign_of_constant(kernel.field, gap)
+        if sign in _GOOD[statement.relation]:
+            certificate = {"kind": "balls", "boxes": "1"}
+            return Decision("holds", "certified", "Arb ball of a constant", certificate, used=used)
     witness, tried = None, ["signs of the factors"]
     if refute:
         from eostheory.symbolic import witnesses

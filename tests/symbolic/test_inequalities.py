@@ -100,6 +100,13 @@ def test_balls_certify_on_a_bounded_box():
     assert (decision.outcome, decision.rigor) == ("holds", "certified")
 
 
+def test_constants_are_compared_by_balls():
+    assert judged(exp(-ONE), "<=", as_expr(2) / 5).outcome == "holds"
+    assert judged(exp(-ONE), ">", as_expr(2) / 5).outcome == "fails"
+    roots = sqrt(as_expr(2)) + sqrt(as_expr(3))
+    assert judged(roots, "<", 2 * sqrt(as_expr(5) / 2)).outcome == "holds"
+
+
 def test_what_nobody_can_decide_is_undecided_and_says_what_was_tried():
     decision = judged(x * log(x), ">=", -exp(as_expr(-1)))
     assert decision.outcome == "undecided"
