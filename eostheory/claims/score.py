@@ -63,14 +63,14 @@ def score_derivation(
     for name, part, mutant in _each(parts, limit):
         if _implied(model, part, mutant.statement):
             continue
-        killed = model.decide(mutant.statement).outcome != "holds"
+        killed = model.decide(mutant.statement, refute=False).outcome != "holds"
         _count(score, claim, "derivation", name, mutant, killed)
     for hypothesis in {**claim.hypotheses, **claim.corrected_hypotheses}:
         if hypothesis in withheld:
             continue
         weaker = witnesses.model(withheld | {hypothesis})
         assert weaker is not None
-        if any(weaker.decide(p).outcome != "holds" for p in parts.values()):
+        if any(weaker.decide(p, refute=False).outcome != "holds" for p in parts.values()):
             needed.add(hypothesis)
             score.add(f"without {hypothesis}", "", True, None)
     score.stale = _stale(claim, score, "derivation")
@@ -132,7 +132,7 @@ def _implied(model: Model, part: Statement, mutant: Statement) -> bool:
         question = Inequality(part.rhs, towards, mutant.rhs)
     else:
         question = Inequality(mutant.lhs, towards, part.lhs)
-    return model.decide(question).outcome == "holds"
+    return model.decide(question, refute=False).outcome == "holds"
 
 
 def _count(
