@@ -223,9 +223,9 @@ def level_sets() -> list[Curve]:
     """Closed orbits of eq. (4) for alpha = beta = 1, as figure 3 draws them."""
     flow, curves = Flow(1.0, 1.0), []
     for share in (0.8, 0.4, 0.1, 0.01):
-        start = [share * flow.delta, 0.0]
+        start = (share * flow.delta, 0.0)
         states = flow.orbit(start, np.linspace(0.0, flow.period(start), 120)).states
-        curves.append((f"X(0) = {share:g} delta", states[:, 0], states[:, 1]))
+        curves.append((f"X(0) = {share:g} delta", np.exp(states[:, 0]), states[:, 1]))
     return curves
 
 
