@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from eostheory.formula import Expr, absolute, as_expr, norm2, scalar, substitute, vector
+from eostheory.formula import Expr, absolute, as_expr, exp, norm2, scalar, substitute, vector
 
 if TYPE_CHECKING:
     from eostheory.agree import Measured, Sample
@@ -33,6 +33,13 @@ h_next, u_next = scalar("h_next", "h_{t+2}"), scalar("u_next", "u_{t+2}")
 phi_next = vector("phi_next", D, r"\phi_{t+2}")
 dh, du = scalar("dh", r"\tfrac{dh}{d\tau}"), scalar("du", r"\tfrac{du}{d\tau}")
 dphi = vector("dphi", D, r"\tfrac{d\phi}{d\tau}")
+
+x, x_0 = scalar("x", "x"), scalar("x_0", "x_0")
+
+
+def well_of(position: Expr) -> Expr:
+    """The potential as printed."""
+    return K**2 * exp(2 * position) - C_b * position
 
 
 # ------------------------------------------------------------------------------ derivation
@@ -152,12 +159,15 @@ def period(well: Well) -> float:
 
 
 def states_at(well: Well, times: Sequence[float]) -> list[tuple[Measured, Measured, Measured]]:
-    """h, u and the integral of h^2 at ``times``, with the integrator's own estimate of its error."""
+    """h, u and the integral of h^2 at ``times``, with the integrator's estimate of its error."""
     from eostheory.agree import Measured
 
     found = orbit(well, tuple(times))
     # The finer of two solutions errs by about a thousandth of their difference; all of it counts.
-    slack = [float(e) + 1e-13 * (1 + float(abs(y).max())) for e, y in zip(found.error, found.states, strict=True)]
+    slack = [
+        float(e) + 1e-13 * (1 + float(abs(y).max()))
+        for e, y in zip(found.error, found.states, strict=True)
+    ]
     return [
         (Measured(float(y[0]), e), Measured(float(y[1]), e), Measured(float(y[2]), e))
         for y, e in zip(found.states, slack, strict=True)

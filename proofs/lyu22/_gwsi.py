@@ -44,6 +44,11 @@ gbar = scalar("gbar", r"\bar g_t", nonnegative=True)
 beta = scalar("beta", r"\beta", positive=True)
 eta = scalar("eta", r"\eta", positive=True)
 
+# The second set of hyperparameters in Theorem B.9
+beta_exact = scalar("beta_exact", r"\beta'", positive=True)
+ghat = scalar("ghat", r"\hat g_t", nonnegative=True)
+bound_c = scalar("C_0", positive=True)
+
 INVARIANT = {"scale_invariant": "L(c w) = L(w) for every c > 0"}
 SHRINKS = {"decay_below_one": "eta lambda < 1: weight decay shrinks w and does not reverse it"}
 _SAME_LENGTH = "the gradient is orthogonal to theta: |theta + step| = |theta - step|"
@@ -93,7 +98,7 @@ def solved(m: Model, zero: Expr, letter: Symbol) -> Expr:
     return m.normal((-1 / k) * rest)
 
 
-def real_step(m: Model, invariant: bool = True) -> None:
+def real_step(m: Model, invariant: bool = True, instances: bool = True) -> None:
     """The update (1) from a free ``w`` and a free gradient, with what Lemma D.1 says of it."""
     m.step("one step of gradient descent with weight decay, w and its gradient free")
     m.define(w_next, (1 - eta_hat * lam_hat) * w - eta_hat * grad_w)
@@ -105,7 +110,8 @@ def real_step(m: Model, invariant: bool = True) -> None:
         m.relation(dot(grad_w, w), 0, by="scale_invariant")
         m.relation(grad_theta, norm(w) * grad_w, by="scale_invariant")
     m.assume(Inequality(1 - eta_hat * lam_hat, ">", as_expr(0)), by="decay_below_one")
-    _examples(m)
+    if instances:
+        _examples(m)
 
 
 def _examples(m: Model) -> None:

@@ -2,8 +2,7 @@ r"""The fast motion at the edge of stability is a particle in a potential well.
 
 Setting:  a state (h, u, phi) moves by RMS-drift transitions (Definition H.2); tau = eta t.
 Claims:   to first order in eta, log|h| and -u are position and velocity of a particle of unit
-          mass in the potential U(x) = K^2 exp(2x) - C_b x (eq. 16); the motion is periodic and
-          h^2 averages to C_b / (2 K^2) over a period; Definition H.21 is the particle's energy.
+          mass in the potential U(x) = K^2 exp(2x) - C_b x (eq. 16).
 Source:   Lyu, Li, Arora, arXiv:2206.07085, appendices H.2 and H.5, figure 6.
 
 The derivation takes the transitions' slope at eta = 0 and finds what the resulting field
@@ -21,10 +20,7 @@ from hypothesis import strategies as st
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
-    Expr,
-    Inequality,
     OrderBound,
-    Predicate,
     absolute,
     as_expr,
     exp,
@@ -37,39 +33,39 @@ from eostheory.formula import (
 
 from ._energy import (
     C_b,
-    D,
     K,
-    Well,
     along_flow,
     conserved,
     dh,
     dphi,
     draw_well,
     du,
-    energy_found,
     eta,
     first_order,
     glog,
     h,
     h_next,
-    period,
     phi,
-    phi_next,
-    quadrature,
     states_at,
     u,
     u_next,
+    well_of,
+    x,
+    x_0,
 )
 
 if TYPE_CHECKING:
-    from eostheory.agree import Measured, Sample
-    from eostheory.symbolic import Decision, Model
+    from eostheory.agree import Sample
+    from eostheory.symbolic import Model
 
 ZERO = as_expr(0)
 
 # -------------------------------------------------------------- the flow of first order, eq. (16)
 h_flow, u_flow = scalar("h_flow", r"h(\tau+2\eta)"), scalar("u_flow", r"u(\tau+2\eta)")
-dlog_h, dminus_u = scalar("dlog_h", r"\tfrac{d\log|h|}{d\tau}"), scalar("dminus_u", r"\tfrac{d(-u)}{d\tau}")
+dlog_h, dminus_u = (
+    scalar("dlog_h", r"\tfrac{d\log|h|}{d\tau}"),
+    scalar("dminus_u", r"\tfrac{d(-u)}{d\tau}"),
+)
 ode_scaling = {
     "h": OrderBound(h_next, h_flow, eta**2),
     "u": OrderBound(u_next, u_flow, eta**2),
@@ -140,13 +136,7 @@ def simulate_scaling(sample: Sample) -> None:
 
 
 # ------------------------------------------------------------------------ the potential well
-x, x_0 = scalar("x", "x"), scalar("x_0", "x_0")
 acceleration, gained = scalar("a", "a"), scalar("gained", r"\tfrac12v^2-\tfrac12v_0^2")
-
-
-def well_of(position: Expr) -> Expr:
-    """The potential as printed."""
-    return K**2 * exp(2 * position) - C_b * position
 
 
 potential = {
@@ -201,189 +191,6 @@ def simulate_potential(sample: Sample) -> None:
     )  # fmt: skip
 
 
-# ---------------------------------------------------------------------- period and average
-mean_h2, mean_step = scalar("mean_h2", r"\overline{h^2}"), scalar("mean_step", r"\overline{2\eta^2h^2}")
-average = {
-    "h^2": Equation(mean_h2, C_b / (2 * K**2)),
-    "rate": Equation(mean_step, C_b / K**2 * eta**2),
-}
-
-
-def derive_average(m: Model) -> None:
-    """Over a period u returns, so the mean of du/dtau vanishes; it is affine in h^2."""
-    m.uses("lyu22/eq-16")
-    m.uses("lyu22/appH2.periodic")
-    square = scalar("square", nonnegative=True)
-    speed_of_u = 2 * K**2 * square - C_b
-    m.step("(u(T) - u(0)) / T = 0 is the mean of 2 K^2 h^2 - C_b: solve for the mean of h^2")
-    slope = m.differentiate(speed_of_u, square, as_expr(1))
-    at_none = substitute(speed_of_u, {square: ZERO})
-    m.define(mean_h2, -at_none / slope)
-    m.define(mean_step, 2 * eta**2 * mean_h2)
-    m.example({K: 2, C_b: 3, eta: Fraction(1, 10)})
-
-
-def simulate_average(sample: Sample) -> None:
-    """Wait for the flow to come back, and average over that time."""
-    from eostheory.agree import Measured, measured
-
-    well = draw_well(sample, at_rest=True)
-    time = period(well)
-    (_, (size, speed, area)) = states_at(well, (0.0, time))
-    came_back = abs(float(size.value) - well.h) + abs(float(speed.value))
-    rate = max(1.0, well.h**2)
-    slack = float(area.error) + rate * (came_back + 1e-11)
-    mean = Measured(float(area.value), slack) / time
-    rate_eta = 2.0 ** -sample.draw(st.integers(2, 8), "-log2 eta")
-    sample.observe({K: measured(well.k2, 0).sqrt(), C_b: well.c_b, eta: rate_eta, mean_h2: mean,
-                    mean_step: mean * (2 * rate_eta**2)})  # fmt: skip
-    sample.note(f"period {time:.12g}; the state came back to within {came_back:.1e}")
-
-
-# -------------------------------------------------------------------------- periodicity
-u_0 = scalar("u_0", "u_0")
-periodic = {
-    "this well": Predicate(
-        "one closed curve",
-        (u**2 / 2 + well_of(x), u_0**2 / 2 + well_of(x_0)),
-        "these agree along the motion, on a closed curve that it runs round and round",
-    ),
-    "every unimodal well": Predicate(
-        "unimodal", (), "every motion in a potential with a single minimum is periodic"
-    ),
-}
-
-
-def derive_periodic(m: Model) -> None:
-    """Conserved energy, a strictly convex potential that grows at both ends: closed curves."""
-    from eostheory.symbolic import Decision
-
-    first_order(m)
-    m.uses("lyu22/appH2.potential")
-    m.step("energy is conserved, U is strictly convex, and U' takes both signs: so every level of "
-           "the energy above the minimum is one closed curve without a resting point on it")  # fmt: skip
-    m.define(K, sqrt(m.normal(m.differentiate(du, h, as_expr(1)) / (4 * h))))
-
-    def closed_curve(now: Expr, start: Expr) -> Decision:
-        slope = m.differentiate(now, x, as_expr(1))
-        bend = m.differentiate(slope, x, as_expr(1))
-        at_h = substitute(now, {x: log(h**2) / 2})
-        right, left = log(C_b / K**2) / 2, log(C_b / (4 * K**2)) / 2
-        questions = {
-            "both sides are one function": Equation(substitute(now, {x: x_0, u: u_0}), start),
-            "conserved": Equation(along_flow(m, at_h), ZERO),
-            "kinetic energy is convex": Inequality(
-                m.differentiate(m.differentiate(now, u, as_expr(1)), u, as_expr(1)), ">", ZERO
-            ),
-            "potential is strictly convex": Inequality(bend, ">", ZERO),
-            "rises on the right": Inequality(substitute(slope, {x: right}), ">", ZERO),
-            "rises on the left": Inequality(substitute(slope, {x: left}), "<", ZERO),
-        }
-        answers = {name: m.decide(question) for name, question in questions.items()}
-        doubtful = [name for name, d in answers.items() if d.outcome != "holds"]
-        if not doubtful:
-            checked = {name: d.method for name, d in answers.items()}
-            return Decision("holds", method="closed level curves", certificate={"checked": checked})
-        refuted = answers[doubtful[0]].outcome == "fails"
-        return Decision("fails" if refuted else "undecided", method=doubtful[0],
-                        witness=answers[doubtful[0]].witness, tried=tuple(doubtful))  # fmt: skip
-
-    def unimodal() -> Decision:
-        if "holds_the_particle" not in m.withheld:
-            return Decision(
-                "holds", method="closed level curves",
-                certificate={"argument": "between its two turning points the particle has a speed "
-                             "bounded below away from them and a force away from zero near them, "
-                             "so it passes from one to the other in finite time; energy is the "
-                             "same on the way back, so the state returns"},
-            )  # fmt: skip
-        z = scalar("z")
-        gentle = z**2 / (1 + z**2)
-        speed2 = 2 * (2 - gentle)
-        never = m.decide(Inequality(speed2, ">=", as_expr(2)))
-        sides = m.decide(Equation(m.differentiate(gentle, z, as_expr(1)) * (1 + z**2) ** 2, 2 * z))
-        if never.outcome == sides.outcome == "holds":
-            return Decision(
-                "fails", method="a well that lets go",
-                witness={"how": "exact example", "values": {"U(z)": "z^2/(1 + z^2)", "energy": "2"},
-                         "lhs": f"v^2 = {speed2} >= 2 for every z", "rhs": "v = 0 never happens"},
-            )  # fmt: skip
-        return Decision("undecided", tried=("the example was not confirmed",))
-
-    m.predicate("one closed curve", closed_curve)
-    m.predicate("unimodal", unimodal)
-    m.example({h: 2, u: 1, u_0: 1, x: 0, x_0: 1, C_b: 1, glog: (1, 2), phi: (0, 1),
-               eta: Fraction(1, 8)})  # fmt: skip
-
-
-def simulate_periodic(sample: Sample) -> None:
-    """The flow over one period, and a particle in wells of unlike shapes."""
-    import math
-
-    from eostheory.agree import evaluate, measured
-    from eostheory.numeric.flows import integrate
-
-    well = draw_well(sample, at_rest=True)
-    time = period(well)
-    states = states_at(well, [time * k / 8 for k in range(9)])
-    begin = states[3]
-    start = evaluate(log(absolute(h)), {h: begin[0]})
-    for size, speed, _ in (*states[:3], *states[4:]):
-        sample.observe({u: speed, u_0: begin[1], x: evaluate(log(absolute(h)), {h: size}), x_0: start,
-                        K: measured(well.k2, 0).sqrt(), C_b: well.c_b})  # fmt: skip
-    final = states[-1]
-    back = abs(float(final[0].value) - well.h) + abs(float(final[1].value)) < 1e-8
-
-    def closed_curve(now: Measured, before: Measured) -> bool:
-        gap = abs(float(now.value) - float(before.value))
-        return back and gap <= float(now.error) + float(before.error)
-
-    forces = {"z^2/2": lambda z: -z, "z^4/4": lambda z: -(z**3), "exp(z) - z": lambda z: 1 - math.exp(z)}
-    if not sample.holds("holds_the_particle"):
-        forces = {"z^2/(1+z^2)": lambda z: -2 * z / (1 + z * z) ** 2}
-    name = sample.draw(st.sampled_from(sorted(forces)), "potential")
-    speed = sample.draw(st.sampled_from([1.75, 2.5, 3.0]), "speed at the bottom")
-    found = integrate(lambda _, y: (y[1], forces[name](y[0])), (0.0, speed), (0.0, 40.0),
-                      event=lambda _, y: float(y[0]), direction=1.0)  # fmt: skip
-    crossings = found.crossings[found.crossings > 1e-6]
-    sample.predicate("one closed curve", closed_curve)
-    sample.predicate("unimodal", lambda: len(crossings) > 0)
-
-
-# ------------------------------------------------------------------------- Definition H.21
-energy = scalar("E", "E(S)")
-definition_h21 = Equation(
-    energy, u**2 / 2 + (2 * C_b + norm2(glog)) * h**2 + C_b * log(1 / absolute(h))
-)
-
-
-def derive_energy(m: Model) -> None:
-    """Found, not checked: what the field of eq. (16) conserves, with kinetic energy u^2 / 2."""
-    first_order(m)
-    m.uses("lyu22/eq-16")
-    m.define(K, sqrt(m.normal(m.differentiate(du, h, as_expr(1)) / (4 * h))))
-    m.define(energy, energy_found(m, u))
-    m.example({h: -1, u: 3, C_b: 1, glog: (1, 2), phi: (0, 1), eta: Fraction(1, 8)})
-
-
-def simulate_energy(sample: Sample) -> None:
-    """Kinetic energy and the work of the measured force, from the wall at h = 0 and from |h| = 1."""
-    from eostheory.agree import Measured, exact
-
-    well = draw_well(sample)
-    times = (0.0, 0.5, 1.0, 1.5)
-    root = (well.k2 - 2 * well.c_b) ** 0.5
-    rest = well.speeds(0.0, 0.0)[1]
-    half = exact(0.5)
-    for size, speed, _ in states_at(well, times):
-        top = abs(float(size.value))
-        push = quadrature(lambda s: (well.speeds(s, 0.0)[1] - rest) / s, 0.0, top)
-        fall = quadrature(lambda s: rest / s, 1.0, top)
-        slack = float(size.error) * (2 * well.k2 * top + well.c_b / top) * 4
-        value = half * speed * speed + push + fall + Measured(0.0, slack)
-        sample.observe({energy: value, u: speed, h: size, C_b: well.c_b, glog: [root / 2] * 4})
-
-
 ZERO_SCALED = "a multiple of zero is zero"
 CLAIMS = [
     Claim("lyu22/appH2.ode-scaling", statement=ode_scaling, derive=derive_scaling,
@@ -401,17 +208,4 @@ CLAIMS = [
           simulate=simulate_potential,
           reading="A potential is fixed up to a constant: U is tested by the kinetic energy that "
           "the particle gains between two positions, a = -U' with the derivative written out."),
-    Claim("lyu22/appH2.periodic", statement=periodic, derive=derive_periodic,
-          simulate=simulate_periodic,
-          corrected_hypotheses={"holds_the_particle": "the energy lies below the potential far "
-                                "out on both sides (as it does for this U)"},
-          reading="The paper's sentence is about every unimodal potential. For the potential at "
-          "hand it is right; in general the well must hold the particle, which a bounded "
-          "unimodal potential does not."),
-    Claim("lyu22/def-H.21", statement=definition_h21, derive=derive_energy,
-          simulate=simulate_energy,
-          reading="The law behind the definition: it is what the flow of eq. (16) conserves, with "
-          "kinetic energy u^2/2 of a unit mass."),
-    Claim("lyu22/appH2.average", statement=average, derive=derive_average,
-          simulate=simulate_average),
 ]  # fmt: skip
