@@ -35,6 +35,10 @@ class Settings:
             raise ValueError(f"profile {self.profile!r} is none of {', '.join(_EXAMPLES)}")
 
 
+class WitnessError(RuntimeError):
+    """A simulation that raised; the message holds its traceback."""
+
+
 @dataclass
 class Witnesses:
     """Both interpretations of a claim's symbols; each is made once and sees no statement."""
@@ -152,8 +156,14 @@ _NEEDS_WITNESS = {Verdict.REFUTED, Verdict.CONFLICT, Verdict.UNDECIDED}
 def compare_parts(
     witnesses: Witnesses, parts: Parts, withheld: frozenset[str], definition: bool
 ) -> Judgement:
-    """Both witnesses against every part, and against each other."""
+    """Both witnesses against every part, and against each other.
+
+    Raises:
+        WitnessError: the simulation raised, so that there is nothing to compare.
+    """
     model, record = witnesses.model(withheld), witnesses.record(withheld)
+    if record is not None and record.error is not None:
+        raise WitnessError(f"the simulation raised an exception\n{record.error}")
     decisions = {name: model.decide(part) for name, part in parts.items()} if model else {}
     comparisons = _compare_all(parts, record)
     between = _compare_witnesses(model, record, parts, decisions)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from eostheory.claims import Claim, ClaimError, Settings, judge
 from eostheory.claims.catalogue import CatalogueEntry
+from eostheory.claims.judge import WitnessError
 from eostheory.formula import Equation, Inequality, scalar, vector
 
 x, y = scalar("x", positive=True), scalar("y", positive=True)
@@ -81,6 +82,14 @@ def test_a_wrong_simulation_is_a_conflict():
         s.observe({x: a, y: b, side: a + b, area: total * total * 1.001})
 
     assert verdict(simulate=wrong)["verdict"] == "conflict"
+
+
+def test_a_simulation_that_raises_is_an_error_and_never_a_proof():
+    def broken(s):
+        raise ZeroDivisionError("made to fail")
+
+    with pytest.raises(WitnessError, match="made to fail"):
+        verdict(simulate=broken)
 
 
 def test_numbers_alone_only_support_and_a_definition_is_assumed():
