@@ -135,6 +135,9 @@ def judge(claim: Claim, entry: CatalogueEntry, settings: Settings) -> dict[str, 
         simulation = score_simulation(witnesses, parts, judged, withheld, limit)
         record["mutants"] = {"derivation": derivation.as_json(), "simulation": simulation.as_json()}
         used |= needed
+        if limit is None and (stale := set(claim.waive) - derivation.excused - simulation.excused):
+            text = f"waivers that excuse nothing: {', '.join(sorted(stale))}"
+            record["evidence"].append({"kind": "note", "witness": "derivation", "text": text})
     record["hypotheses_used"] = sorted(used & set(claim.hypotheses))
     record["hypotheses_unused"] = sorted(set(claim.hypotheses) - used) if model else []
     if record["witness"] is not None:

@@ -24,7 +24,7 @@ class Score:
     total: int = 0
     waived: int = 0
     survivors: list[dict[str, Any]] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
+    excused: set[str] = field(default_factory=set)
 
     def as_json(self) -> dict[str, Any]:
         """The form that reports carry."""
@@ -33,16 +33,18 @@ class Score:
             "total": self.total,
             "waived": self.waived,
             "survivors": self.survivors,
-            "stale_waivers": self.stale,
         }
 
-    def add(self, key: str, statement: str, killed: bool, reason: str | None) -> None:
-        """Count one mutant."""
+    def add(self, key: str, statement: str, killed: bool, waiver: tuple[str, str] | None) -> None:
+        """Count one mutant; ``waiver`` is the key and the reason that excuse it, if it survived."""
         self.total += 1
         if killed:
             self.killed += 1
             return
-        self.waived += reason is not None
+        if waiver is not None:
+            self.waived += 1
+            self.excused.add(waiver[0])
+        reason = waiver[1] if waiver else None
         self.survivors.append({"mutant": key, "statement": statement, "reason": reason})
 
 
@@ -73,7 +75,6 @@ def score_derivation(
         if any(weaker.decide(p, refute=False).outcome != "holds" for p in parts.values()):
             needed.add(hypothesis)
             score.add(f"without {hypothesis}", "", True, None)
-    score.stale = _stale(claim, score, "derivation")
     return score, needed
 
 
@@ -106,7 +107,6 @@ def score_simulation(
         killed = any(compare(p, weaker, first=True).outcome != "same" for p in parts.values())
         key = f"without {hypothesis}"
         score.add(key, "", killed, waiver(claim, "simulation", "", key))
-    score.stale = _stale(claim, score, "simulation")
     return score
 
 
@@ -142,7 +142,7 @@ def _count(
     score.add(key, str(mutant.statement), killed, waiver(claim, witness, part, mutant.name))
 
 
-def waiver(claim: Claim, witness: str, part: str, name: str) -> str | None:
+def waiver(claim: Claim, witness: str, part: str, name: str) -> tuple[str, str] | None:
     """The written waiver for a survivor: by exact name, or by ``kind`` after a star."""
     full = f"{part}:{name}" if part else name
     for key, reason in claim.waive.items():
@@ -153,15 +153,5 @@ def waiver(claim: Claim, witness: str, part: str, name: str) -> str | None:
         if wanted and (
             wanted in (full, name) or (wanted.startswith("*") and full.endswith(wanted[1:]))
         ):
-            return reason
+            return key, reason
     return None
-
-
-def _stale(claim: Claim, score: Score, witness: str) -> list[str]:
-    """Waivers of this witness that excuse nothing: the mutant is killed, or never existed."""
-    used = {s["reason"] for s in score.survivors}
-    return [
-        key
-        for key, reason in claim.waive.items()
-        if key.startswith(f"{witness}:") and reason not in used
-    ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from eostheory.claims import Claim, ClaimError, Settings, judge
 from eostheory.claims.catalogue import CatalogueEntry
 from eostheory.claims.judge import WitnessError
-from eostheory.formula import Equation, Inequality, scalar, vector
+from eostheory.formula import Equation, Inequality, as_expr, scalar, vector
 
 x, y = scalar("x", positive=True), scalar("y", positive=True)
 side, area = scalar("side", positive=True), scalar("area", positive=True)
@@ -178,3 +178,23 @@ def test_the_same_seed_gives_the_same_record():
 def test_a_claim_that_contradicts_itself_is_refused(arguments):
     with pytest.raises(ClaimError, match="toy/square"):
         Claim("toy/square", **arguments)
+
+
+def test_a_survivor_needs_a_written_waiver_and_a_waiver_needs_a_survivor():
+    # |x| <= 2 is not tight at x <= 1, so doubling the left side changes nothing
+    def derive(m):
+        m.assume(Inequality(x, "<=", as_expr(1)))
+
+    def judged(waive):
+        claim = Claim(
+            "toy/square", Inequality(x, "<=", as_expr(2)), derive=derive, waive=waive
+        )  # fmt: skip
+        return judge(claim, entry("inequality"), Settings(profile="thorough"))
+
+    loose = {"left x x2": "the bound is not tight", "left x sign": "x is positive"}
+    record = judged({**loose, "right 2 x2": "never needed"})
+    survivors = {s["mutant"]: s["reason"] for s in record["mutants"]["derivation"]["survivors"]}
+    assert survivors["left x x2"] == "the bound is not tight"
+    assert any("right 2 x2" in item["text"] for item in record["evidence"])
+    unwaived = judged({})["mutants"]["derivation"]
+    assert {s["mutant"] for s in unwaived["survivors"] if s["reason"] is None} >= {"left x x2"}
