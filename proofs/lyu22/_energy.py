@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from eostheory.symbolic.vectorfield import FirstIntegral
 
 D = "D"
+FEW = {"quick": 4, "default": 12}
+"""Instances of claims whose every instance is a long run."""
 h = scalar("h", "h", nonzero=True)
 u = scalar("u", "u")
 phi = vector("phi", D, r"\phi")

@@ -49,6 +49,9 @@ beta_exact = scalar("beta_exact", r"\beta'", positive=True)
 ghat = scalar("ghat", r"\hat g_t", nonnegative=True)
 bound_c = scalar("C_0", positive=True)
 
+FEW = {"quick": 4, "default": 12}
+"""Instances of claims whose every instance is a long run."""
+
 INVARIANT = {"scale_invariant": "L(c w) = L(w) for every c > 0"}
 SHRINKS = {"decay_below_one": "eta lambda < 1: weight decay shrinks w and does not reverse it"}
 _SAME_LENGTH = "the gradient is orthogonal to theta: |theta + step| = |theta - step|"

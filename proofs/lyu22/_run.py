@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from eostheory.agree import Measured
+from eostheory.formula import FormSymbol, Symbol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from eostheory.agree import Sample
     from eostheory.numeric.losses import Loss
     from eostheory.numeric.rounding import RunningError
+
+Observed = dict[Symbol | FormSymbol, Any]
+"""What an observation holds."""
 
 DIMENSIONS = (2, 3, 5, 8, 13, 21, 34, 50)
 

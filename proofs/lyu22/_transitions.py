@@ -19,6 +19,9 @@ alpha = scalar("alpha", r"\alpha", positive=True)
 C_b = scalar("C_b", "C_b", positive=True)
 K_0 = scalar("K_0", "K_0", positive=True)
 eta = scalar("eta", r"\eta", positive=True)
+FEW = {"quick": 3, "default": 10}
+"""Instances of claims whose every instance is a long run."""
+
 ZERO, ONE, HALF = as_expr(0), as_expr(1), as_expr(1) / 2
 
 
@@ -51,7 +54,7 @@ class Landscape(NamedTuple):
         def log_sharpness(x: Tensor) -> Tensor:
             return self.steep * (torch.dot(x, bend @ x) / 2 + torch.sin(torch.dot(wave, x)))
 
-        full = gradient(log_sharpness, point)
+        full: Tensor = gradient(log_sharpness, point)
         return full - torch.dot(full, point) * point if self.sphere else full
 
     def start(self) -> Tensor:
@@ -59,11 +62,13 @@ class Landscape(NamedTuple):
         from eostheory.numeric.losses import Draw
 
         point = Draw(self.seed + 1, "cpu").normal(self.dim)
-        return point / point.norm()
+        unit: Tensor = point / point.norm()
+        return unit
 
     def retract(self, point: Tensor) -> Tensor:
         """Back to the manifold."""
-        return point / point.norm() if self.sphere else point
+        back: Tensor = point / point.norm() if self.sphere else point
+        return back
 
 
 def draw_landscape(sample: Sample) -> Landscape:

@@ -32,6 +32,7 @@ from eostheory.formula import (
 )
 
 from ._energy import (
+    FEW,
     C_b,
     K,
     along_flow,
@@ -204,7 +205,7 @@ CLAIMS = [
     Claim("lyu22/appH2.K", statement=big_k, derive=derive_flow, simulate=observe_speeds,
           reading="The law behind the definition: 2 K^2 is the coefficient of h^2 in du/dtau."),
     Claim("lyu22/eq-16", statement=eq_16, derive=derive_flow, simulate=observe_speeds),
-    Claim("lyu22/appH2.potential", statement=potential, derive=derive_potential,
+    Claim("lyu22/appH2.potential", examples=FEW, statement=potential, derive=derive_potential,
           simulate=simulate_potential,
           reading="A potential is fixed up to a constant: U is tested by the kinetic energy that "
           "the particle gains between two positions, a = -U' with the derivative written out."),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
+    FormSymbol,
     OrderBound,
     Symbol,
     absolute,
@@ -141,7 +142,7 @@ def move(m: Model, s: Letters, mark: str = "") -> None:
     still = ONE if "zone" in m.withheld else s.h_0**2 * eta**2
     change = (drift + rest_phi * alpha * eta) * still
     m.step("log|h_2| - log|h_0| = log(1 + z) with z = (h_2 - h_0)/h_0 small")
-    grown = m.taylor("log(1+z)", m.normal(relative), 2)
+    grown = m.taylor("log(1+z)", m.normal(relative), 2, small=alpha * eta)
     m.define(s.kinetic, HALF * (s.u_2**2 - s.u_0**2))
     m.define(s.stored, K_0**2 * (s.h_2**2 - s.h_0**2))
     m.define(s.moved, change * s.h_2**2)
@@ -198,16 +199,15 @@ def derive_nothing(m: Model) -> None:
 # ------------------------------------------------------------------------------ simulation
 def observe_transition(
     sample: Sample, s: Letters, land: Landscape, kicks: Kicks, top: float, share: float
-) -> list[dict[Symbol, Any]]:
+) -> list[dict[Symbol | FormSymbol, Any]]:
     """One state, the same at every eta, and its transitions."""
     import math
 
     from eostheory.agree import measured
 
-    speed = (
-        sample.draw(st.sampled_from([-1.0, -0.5, 0.25, 0.75]), f"u_0 / alpha ({s.h_0.name})") * top
-    )
-    tables = []
+    label = f"u_0 / alpha ({s.h_0.name})"
+    speed = top * sample.draw(st.sampled_from([-1.0, -0.5, 0.25, 0.75]), label)
+    tables: list[dict[Symbol | FormSymbol, Any]] = []
     for k in range(5, 13):
         e = 2.0**-k
         size = share * top
@@ -234,7 +234,7 @@ def simulate_change(sample: Sample) -> None:
     top = sample.draw(st.sampled_from([1.0, 2.0, 4.0]), "alpha")
     names = ("rest of h", "rest of u", "rest of phi")
     shares = [sample.draw(st.sampled_from([-1.0, 1.0]), name) for name in names]
-    kicks = Kicks(*shares, wild=not sample.holds("transition"))
+    kicks = Kicks(shares[0], shares[1], shares[2], not sample.holds("transition"))
     share = sample.draw(st.sampled_from([-1.0, -0.5, 0.25, 1.0]), "h_0 / alpha")
     for table in observe_transition(sample, S, land, kicks, top, share):
         sample.observe(table, scale=table[eta])

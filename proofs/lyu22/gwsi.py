@@ -38,6 +38,7 @@ from eostheory.formula import (
 
 from ._gwsi import (
     EITHER_SIGN,
+    FEW,
     INVARIANT,
     SHRINKS,
     D,
@@ -218,6 +219,7 @@ def simulate_any_decay(sample: Sample) -> None:
 CLAIMS = [
     Claim(
         "lyu22/lemma-D.1",
+        examples=FEW,
         statement=lemma_d1,
         hypotheses=INVARIANT,
         derive=differentiate_the_identity,
@@ -225,6 +227,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/lemma-D.1.p1",
+        examples=FEW,
         statement={"first": homogeneous_gradient, "again": homogeneous_hessian},
         hypotheses=INVARIANT,
         derive=differentiate_the_identity,
@@ -232,6 +235,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/lemma-D.1.p2",
+        examples=FEW,
         statement=lemma_d1_p2,
         hypotheses=INVARIANT,
         derive=differentiate_the_identity,
@@ -239,6 +243,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/lemma-3.1",
+        examples=FEW,
         statement=lemma_31,
         hypotheses=INVARIANT,
         corrected_hypotheses=SHRINKS,
@@ -250,6 +255,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/lemma-3.1.p1",
+        examples=FEW,
         statement=lemma_31_p1,
         corrected_hypotheses=SHRINKS,
         derive=derive_bare_step,
@@ -258,6 +264,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/lemma-3.1.p2",
+        examples=FEW,
         statement=lemma_31_p2_printed,
         corrected=lemma_31_p2,
         hypotheses=INVARIANT,

@@ -13,6 +13,7 @@ field.  The simulation waits for the flow to come back, and measures energy as w
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from eostheory.formula import (
     Expr,
     Inequality,
     Predicate,
+    Statement,
     absolute,
     as_expr,
     log,
@@ -34,6 +36,7 @@ from eostheory.formula import (
 )
 
 from ._energy import (
+    FEW,
     C_b,
     K,
     along_flow,
@@ -133,7 +136,7 @@ def derive_periodic(m: Model) -> None:
         bend = m.differentiate(slope, x, as_expr(1))
         at_h = substitute(now, {x: log(h**2) / 2})
         right, left = log(C_b / K**2) / 2, log(C_b / (4 * K**2)) / 2
-        questions = {
+        questions: dict[str, Statement] = {
             "both sides are one function": Equation(substitute(now, {x: x_0, u: u_0}), start),
             "conserved": Equation(along_flow(m, at_h), ZERO),
             "kinetic energy is convex": Inequality(
@@ -202,7 +205,7 @@ def simulate_periodic(sample: Sample) -> None:
         gap = abs(float(now.value) - float(before.value))
         return back and gap <= float(now.error) + float(before.error)
 
-    forces = {
+    forces: dict[str, Callable[[float], float]] = {
         "z^2/2": lambda z: -z,
         "z^4/4": lambda z: -(z**3),
         "exp(z) - z": lambda z: 1 - math.exp(z),
@@ -210,8 +213,8 @@ def simulate_periodic(sample: Sample) -> None:
     if not sample.holds("holds_the_particle"):
         forces = {"z^2/(1+z^2)": lambda z: -2 * z / (1 + z * z) ** 2}
     name = sample.draw(st.sampled_from(sorted(forces)), "potential")
-    speed = sample.draw(st.sampled_from([1.75, 2.5, 3.0]), "speed at the bottom")
-    found = integrate(lambda _, y: (y[1], forces[name](y[0])), (0.0, speed), (0.0, 40.0),
+    fast = sample.draw(st.sampled_from([1.75, 2.5, 3.0]), "speed at the bottom")
+    found = integrate(lambda _, y: (y[1], forces[name](y[0])), (0.0, fast), (0.0, 40.0),
                       event=lambda _, y: float(y[0]), direction=1.0)  # fmt: skip
     crossings = found.crossings[found.crossings > 1e-6]
     sample.predicate("one closed curve", closed_curve)
@@ -253,7 +256,7 @@ def simulate_energy(sample: Sample) -> None:
 
 
 CLAIMS = [
-    Claim("lyu22/appH2.periodic", statement=periodic, derive=derive_periodic,
+    Claim("lyu22/appH2.periodic", examples=FEW, statement=periodic, derive=derive_periodic,
           simulate=simulate_periodic,
           corrected_hypotheses={"holds_the_particle": "the energy lies below the potential far "
                                 "out on both sides (as it does for this U)"},

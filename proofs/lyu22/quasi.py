@@ -19,6 +19,7 @@ from eostheory.formula import (
     Equation,
     Inequality,
     OrderBound,
+    Statement,
     absolute,
     as_expr,
     norm,
@@ -29,6 +30,7 @@ from eostheory.formula import (
 
 from ._gwsi import (
     EITHER_SIGN,
+    FEW,
     INVARIANT,
     beta,
     beta_exact,
@@ -53,7 +55,7 @@ from ._gwsi import (
     w,
     w_next,
 )
-from ._run import DIMENSIONS, reader
+from ._run import DIMENSIONS, Observed, reader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +74,7 @@ p1_printed = {
 }
 p1_corrected = {**p1_printed, "eta'": Equation(eta_exact, printed_eta(beta_exact))}
 half_life = 1 - as_expr(Fraction(1, 2)) ** Fraction(1, 4)
-p2 = {
+p2: dict[str, Statement] = {
     "beta'": OrderBound(beta_exact, beta, (1 - beta) ** 2),
     "beta' >= 1/2": Inequality(beta_exact, ">=", as_expr(1) / 2),
     "eta'": OrderBound(eta_exact / eta, ONE, 1 - beta),
@@ -96,7 +98,7 @@ def hyperparameters(m: Model, expanded: bool = False) -> None:
     if expanded:
         m.step("as eta'^2 / eta^2 = 1 + z with z = O(s), the root is expanded once")
         z = m.normal(square / (2 * intrinsic) - 1)
-        m.define(eta_exact, eta * m.taylor("sqrt(1+z)", z, 1))
+        m.define(eta_exact, eta * m.taylor("sqrt(1+z)", z, 1, "root", small=intrinsic))
     else:
         m.define(eta_exact, sqrt(square))
     m.assume(Inequality(4 * intrinsic, "<", ONE), by="range")
@@ -110,15 +112,19 @@ def derive_hyperparameters(m: Model) -> None:
 
 def derive_closeness(m: Model) -> None:
     """What is close when beta is close to 1."""
+    m.bound(intrinsic, by="range")
+    m.bound(1 / (1 - intrinsic), by="range")
     hyperparameters(m, expanded=True)
     length = scalar("length", r"\|g_t\|", nonnegative=True)
     m.define(gbar, length / eta)
     m.define(ghat, length / eta_exact)
-    m.bound(intrinsic, by="range")
-    m.bound(1 / (1 - intrinsic), by="range")
     m.assume(Inequality(intrinsic, "<=", half_life), by="close")
     ratio = absolute(1 - (eta / eta_exact) ** 2)
     m.assume(Inequality(ratio, "<=", bound_c * (1 - beta)), by="C_0")
+    # at s = 1/8 the square of eta'/eta is 3390/2401, and the remainder of its root is exact
+    root = (sqrt(as_expr(Fraction(3390, 2401))) - 1) * Fraction(2401, 989)
+    m.example({intrinsic: Fraction(1, 8), length: 1, next(iter(m.landaus)): root,
+               bound_c: 2 if "C_0" not in m.withheld else Fraction(1, 8)})  # fmt: skip
 
 
 def simulate_closeness(sample: Sample) -> None:
@@ -156,7 +162,7 @@ def observe_hyperparameters(sample: Sample, close: bool, constant: bool) -> None
                 found = {beta_exact: left, eta: simple, eta_exact: unit, gbar: length / simple,
                          ghat: length / unit, bound_c: slack * apart}  # fmt: skip
                 read = reader(running)
-                table = {symbol: read(value) for symbol, value in found.items()}
+                table: Observed = {symbol: read(value) for symbol, value in found.items()}
             scale = s if s == 2.0**-k else None
             sample.observe({intrinsic: s, beta: 1 - 4 * s, **table}, scale=scale)
 
@@ -169,7 +175,7 @@ def half_life_value() -> float:
 # ------------------------------------------------------------------------------ Theorem B.9
 simple_eta, simple_beta = sqrt(2 * intrinsic), 1 - 4 * intrinsic
 exact_beta = (1 - as_expr(1) / 4 * (1 - simple_beta)) ** 4
-theorem_b9 = {
+theorem_b9: dict[str, Statement] = {
     "space": Equation(simple_beta, 1 - 2 * eta**2),
     "range": Inequality(eta, "<", 1 / sqrt(as_expr(2))),
     "state": Equation(
@@ -249,7 +255,7 @@ def simulate_quasi(sample: Sample) -> None:
                 gbar: torch.sqrt(torch.dot(at, at)) / simple,
             }
             read = reader(running)
-            table = {symbol: read(value) for symbol, value in found.items()}
+            table: Observed = {symbol: read(value) for symbol, value in found.items()}
         sample.observe({intrinsic: s, **table}, scale=s if s in scales else None)
 
 
@@ -258,6 +264,7 @@ LAX = "the last bound is generous here: what the mutant says is true as well"
 CLAIMS = [
     Claim(
         "lyu22/thm-B.9",
+        examples=FEW,
         statement=theorem_b9,
         hypotheses={**INVARIANT, **RANGE},
         derive=derive_quasi,
@@ -279,6 +286,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/thm-B.9.p2",
+        examples=FEW,
         statement=p2,
         hypotheses={
             **RANGE,

@@ -21,6 +21,7 @@ from eostheory.formula import (
     Equation,
     Inequality,
     OrderBound,
+    Statement,
     as_expr,
     norm,
     norm2,
@@ -31,6 +32,7 @@ from eostheory.formula import (
 
 from ._gwsi import (
     EITHER_SIGN,
+    FEW,
     INVARIANT,
     SHRINKS,
     beta,
@@ -53,7 +55,7 @@ from ._gwsi import (
     w,
     w_next,
 )
-from ._run import Setup, draw_setup, length_of_run, reader, run
+from ._run import Observed, Setup, draw_setup, length_of_run, reader, run
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------------ Theorem B.7
 v_0 = scalar("v_0", r"\tilde v_0", positive=True)
 printed_beta = (1 - eta_hat * lam_hat) ** 4
-theorem_b7 = {
+theorem_b7: dict[str, Statement] = {
     "start": Equation(v_0, (1 - eta_hat * lam_hat) ** 2 * norm(w) ** 4 / eta_hat**2),
     "moment": Equation(
         moment_next, scheduler(moment, norm(grad_theta) / printed_eta(printed_beta), printed_beta)
@@ -76,7 +78,7 @@ b7_p1 = Equation(
     + 2 * (1 - eta_hat * lam_hat) ** 2 * eta_hat**2 * norm2(grad_theta)
     + eta_hat**4 / norm(w) ** 4 * norm(grad_theta) ** 4,
 )
-b7_p2 = {
+b7_p2: dict[str, Statement] = {
     "moment": Equation(moment, (1 - eta_hat * lam_hat) ** 2 / eta_hat**2 * norm(w) ** 4),
     "first line": Equation(moment_next, (1 - eta_hat * lam_hat) ** 2 / eta_hat**2 * b7_p1.rhs),
     "second line": Equation(
@@ -90,7 +92,7 @@ b7_p2 = {
         beta * moment + 2 * beta * norm2(grad_theta) + beta / moment * norm(grad_theta) ** 4,
     ),
 }
-b7_p3 = {
+b7_p3: dict[str, Statement] = {
     "eta": Equation(eta, sqrt((1 - beta) / (2 * beta))),
     "first line": Equation(
         moment_next,
@@ -98,7 +100,7 @@ b7_p3 = {
     ),
     "second line": Equation(moment_next, scheduler(moment, gbar, beta)),
 }
-eq_14 = {
+eq_14: dict[str, Statement] = {
     "recursion": Equation(
         rate_next**-2,
         beta * rate**-2 + (1 - beta) * gbar**2 + rate**2 / (4 * beta) * (1 - beta) ** 2 * gbar**4,
@@ -222,7 +224,7 @@ def simulate_small_rates(sample: Sample) -> None:
                 if intrinsic < 0.5:
                     found[eta] = torch.sqrt((1 / left - 1) / 2)
                 read = reader(running)
-                table = {symbol: read(value) for symbol, value in found.items()}
+                table: Observed = {symbol: read(value) for symbol, value in found.items()}
             small = intrinsic if intrinsic < 0.2 else None
             sample.observe({eta_hat: intrinsic / decay, lam_hat: decay, **table}, scale=small)
 
@@ -230,6 +232,7 @@ def simulate_small_rates(sample: Sample) -> None:
 CLAIMS = [
     Claim(
         "lyu22/thm-B.7",
+        examples=FEW,
         statement=theorem_b7,
         hypotheses=INVARIANT,
         corrected_hypotheses=SHRINKS,
@@ -264,6 +267,7 @@ CLAIMS = [
     ),
     Claim(
         "lyu22/eq-14",
+        examples=FEW,
         statement=eq_14,
         hypotheses={**INVARIANT, "small": "eta lambda small; at most 1/2 is enough"},
         derive=derive_small_rates,
