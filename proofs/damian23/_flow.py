@@ -76,7 +76,7 @@ class Flow:
     ) -> Orbit:
         """(log X, Y) at the given times from (X, Y), with its error."""
         first = [float(np.log(start[0])), start[1]]
-        return integrate(self.field, first, times, event=event, direction=direction)
+        return integrate(self.field, first, times, 1e-10, event=event, direction=direction)
 
     def states(
         self, start: tuple[float, float], times: Sequence[float] | np.ndarray

@@ -81,7 +81,11 @@ def drawn_loss(
     # coordinate 0 is u; then the kernel of H (at least one); then the rest of the spectrum
     flat = 1 + (seed + dim) % (dim - 1)
     basis = range(1, 1 + flat)
-    g, h, t3 = draw.normal(dim), torch.zeros(dim, dim, dtype=DOUBLE), symmetric(draw.normal(dim, dim, dim)) / dim**0.5
+    g, h, t3 = (
+        draw.normal(dim),
+        torch.zeros(dim, dim, dtype=DOUBLE),
+        symmetric(draw.normal(dim, dim, dim)) / dim**0.5,
+    )
     rest = dim - 1 - flat
     if rest:
         h[1 + flat :, 1 + flat :] = _bulk(draw, rest, 1.6 / eta)

@@ -74,7 +74,8 @@ def quantities(sample: Sample) -> None:
     h = derivatives.hessian(loss.loss, loss.star)
     table = at_reference(loss)
     g, bend = table[c.gradL], table[c.gradS]
-    assert isinstance(g, Measured) and isinstance(bend, Measured)
+    assert isinstance(g, Measured)
+    assert isinstance(bend, Measured)
     pair = derivatives.top_eigenpair(h)
     table |= {c.hess: h, c.u: pair.vector, c.sharpness_star: pair.value}
     table[c.alpha] = -1.0 * sharpness_rate(loss, tensor(g))

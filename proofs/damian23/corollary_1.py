@@ -7,8 +7,8 @@ Claims:   X(0) <= X(t) <= C delta sqrt(log(delta/X(0))) and |Y(t)| <= C sqrt(alp
 Source:   Damian, Nichani, Lee, arXiv:2209.15594, section 4.2.
 
 The bound on Y holds with C = sqrt(2), the best constant.  The bound on X is false near the
-equilibrium: as X(0) tends to delta its right-hand side tends to 0 while X(t) >= X(0).  It holds with
-C = 2 as soon as X(0) <= delta/e; for every X(0) < delta it holds with 1 + log in place of log.
+equilibrium: as X(0) tends to delta its right-hand side tends to 0 while X(t) >= X(0).  It holds
+with C = 2 as soon as X(0) <= delta/e; for every X(0) < delta it holds with 1 + log in place of log.
 
 The derivation works on the level set of the conserved quantity with z = (X/delta)^2 and
 ell = log(delta/X(0)); all it needs of the logarithm is log s <= s - 1.
@@ -17,13 +17,8 @@ ell = log(delta/X(0)); all it needs of the logarithm is log s <= s - 1.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-from hypothesis import strategies as st
-
-from eostheory.agree import Measured, Sample, derivatives
 from eostheory.claims import Claim
 from eostheory.formula import (
     Expr,
@@ -37,26 +32,18 @@ from eostheory.formula import (
     substitute,
     to_latex,
 )
-from eostheory.numeric.losses import Draw
 
+from . import _corollary_runs as runs
 from ._common import alpha, beta, delta
-from ._flow import X0, Flow, X, Xt, Y, Yt, field, h
-from .lotka_volterra import found_integral
+from ._corollary_runs import C_x, C_y, rates
+from ._flow import X0, Xt, Yt, field, h
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 zero, one = as_expr(0), as_expr(1)
-C_x = scalar("C_x", "C", positive=True)
-C_y = scalar("C_y", "C'", positive=True)
 ell = scalar("ell", r"\ell", nonnegative=True)
 z = scalar("z", "z", positive=True)
-rates = {
-    "Y with alpha": scalar("dY_dalpha", r"\partial_\alpha \max_t |Y(t)|"),
-    "Y with beta": scalar("dY_dbeta", r"\partial_\beta \max_t |Y(t)|"),
-    "X with alpha": scalar("dX_dalpha", r"\partial_\alpha \max_t X(t)"),
-    "X with beta": scalar("dX_dbeta", r"\partial_\beta \max_t X(t)"),
-}
 
 # -------------------------------------------------------------------------------- statements
 size = log(delta / X0)
@@ -93,6 +80,10 @@ def level_set(m: Model, far: bool = False) -> None:
         logarithm_below(m, argument)
     fact(m, Inequality(exp(-2 * ell), "<=", one))
     fact(m, Inequality(exp(2 * ell), ">=", 1 + 2 * ell))
+    if "start" not in m.withheld:
+        for strict in (exp(-2 * ell) - 1 + 2 * ell, 1 - exp(-2 * ell)):
+            prove(Inequality(strict, ">", zero), Inequality(ell, ">", zero))
+            m.assume(Inequality(strict, ">", zero), by="start")
 
 
 def logarithm_below(m: Model, argument: Expr) -> None:
@@ -111,11 +102,14 @@ def fact(m: Model, statement: Inequality) -> None:
     m.assume(statement, by="calculus")
 
 
-def prove(statement: Inequality) -> None:
-    """Refuse to go on unless the statement is proved without any hypothesis."""
+def prove(statement: Inequality, *given: Inequality) -> None:
+    """Refuse to go on unless the statement is proved from nothing but ``given``."""
     from eostheory.symbolic import Model as Bare
 
-    found = Bare().decide(statement)
+    bare = Bare()
+    for condition in given:
+        bare.assume(condition, by="given")
+    found = bare.decide(statement)
     if found.outcome != "holds":
         raise AssertionError(f"{statement} is {found.outcome}: {found.tried}")
 
@@ -124,7 +118,7 @@ def constants(m: Model) -> None:
     """C = 2 and C' = sqrt(2); without the missing hypothesis any C is as good as another."""
     m.define(C_y, sqrt(as_expr(2)))
     if "far" in m.withheld:
-        m.step("C is left free: no constant works, because X(0) may be as close to delta as we like")
+        m.step("C is left free: no constant works, since X(0) may be as close to delta as we like")
         m.example(
             {ell: Fraction(1, 10**8), z: exp(as_expr(Fraction(-2, 10**8))), beta: 1, delta: 1}
             | {C_x: 1000}
@@ -168,10 +162,17 @@ def derive_fluctuations(m: Model) -> None:
     a, b, start, peak, top_z = (scalar(n, positive=True) for n in ("a", "b", "s", "p", "z_top"))
     m.assume(Inequality(top_z, ">", one), by="start")
     share, top = b * start**2 / (2 * a), b * peak**2 / (2 * a)
-    m.step("max |Y| lies over X = delta: alpha h(beta X(0)^2/(2 alpha)); at max X, z > 1 has the same h")
+    m.step(
+        "max |Y|^2 = alpha h(beta X(0)^2/(2 alpha)), over X = delta; max X has the same h, z > 1"
+    )
     height, gap = sqrt(a * h(share)), h(top) - h(share)
     # on the same orbit: alpha = a, beta = b, X(0) = s, max X = p, where h takes the same value
-    place: dict[Expr, Expr] = {a: beta * delta**2 / 2, b: beta, start: X0, peak: delta * sqrt(top_z)}
+    place: dict[Expr, Expr] = {
+        a: beta * delta**2 / 2,
+        b: beta,
+        start: X0,
+        peak: delta * sqrt(top_z),
+    }
     for name, parameter in (("alpha", a), ("beta", b)):
         rise = m.differentiate(height, parameter, one)
         m.define(rates[f"Y with {name}"], substitute(rise, place))
@@ -180,97 +181,7 @@ def derive_fluctuations(m: Model) -> None:
         m.define(rates[f"X with {name}"], substitute(moved, place))
 
 
-# -------------------------------------------------------------------------------- simulation
-def orbit(sample: Sample, flow: Flow, ell_: float, rest: dict[object, object]) -> None:
-    """Eq. (4) over one period from (delta exp(-ell), 0)."""
-    first = flow.delta * float(np.exp(-ell_))
-    times = np.linspace(0.0, 1.0, 17)
-    if ell_ > 1e-3:
-        # one period, and the places where |Y| is largest
-        turns = flow.turns(first)
-        times = np.sort(np.concatenate([turns[-1] * times, turns[:-1]]))
-    start = (first, 0.0 if sample.holds("start") else 4 * float(np.sqrt(flow.a * (1 + ell_))))
-    about = {**flow.table, delta: Measured(flow.delta, 4 * 2.0**-52 * flow.delta), X0: first}
-    for x, y in flow.states(start, times):
-        sample.observe({**about, **rest, Xt: x, Yt: y})
-
-
-def spread(sample: Sample, low: float, high: float) -> float:
-    """log(delta/X(0)), generic."""
-    return float(Draw(sample.draw(st.integers(0, 2**20), "ell")).uniform(low, high, 1)[0])
-
-
-def simulate_corollary(sample: Sample) -> None:
-    """Starts below delta/e; or, where that is withheld, as close to delta as it takes."""
-    constant = 2.0
-    ell_ = spread(sample, 1.0, 6.0)
-    if not sample.holds("far"):
-        constant = sample.draw(st.sampled_from([2.0, 30.0, 1000.0]), "C")
-        ell_ = spread(sample, 0.01, 0.5) / constant**2
-    flow, rest = Flow.drawn(sample), {C_x: constant, C_y: Measured(2.0**0.5, 2.0**-52)}
-    # delta on either side of 1, so that no unit of length is special
-    for scale in (1.0, 400.0):
-        orbit(sample, Flow(flow.a, flow.b / scale), ell_, rest)
-        ell_ = min(ell_, 1.3)
-
-
-def simulate_bounds(sample: Sample) -> None:
-    """Starts close to delta, far below it, and so far that the best constant shows."""
-    flow = Flow.drawn(sample)
-    for ell_ in (spread(sample, 0.02, 0.5), spread(sample, 0.5, 6.0), 600.0):
-        orbit(sample, flow, ell_, {C_y: Measured(2.0**0.5, 2.0**-52)})
-    note_periods(sample)
-
-
-def simulate_lower(sample: Sample) -> None:
-    """Starts close to delta and far below it."""
-    flow = Flow.drawn(sample)
-    for ell_ in (spread(sample, 0.02, 0.5), spread(sample, 0.5, 6.0)):
-        orbit(sample, flow, ell_, {})
-
-
-@lru_cache(maxsize=1)
-def periods() -> list[tuple[float, float]]:
-    """X(0)/delta, and the period over its limit 2 pi/sqrt(2 alpha)."""
-    flow = Flow(1.0, 1.0)
-    short = 2 * np.pi / np.sqrt(2 * flow.a)
-    shares = (0.9, 0.5, 0.1, 0.01)
-    return [(s, flow.period((s * flow.delta, 0.0)) / short) for s in shares]
-
-
-def note_periods(sample: Sample) -> None:
-    """The period of an orbit: its limit at the equilibrium and its growth."""
-    sample.note(
-        "period over 2 pi/sqrt(2 alpha), from X(0)/delta = "
-        + ", ".join(f"{share:g}: {ratio:.4f}" for share, ratio in periods())
-        + "; near the equilibrium it is 1 + g/12"
-    )
-
-
-def simulate_fluctuations(sample: Sample) -> None:
-    """The extremes of an orbit, and how they move when alpha or beta does."""
-    drawn, ell_ = Flow.drawn(sample), spread(sample, 0.1, 4.0)
-    flow = Flow(drawn.a, 30 * drawn.b)
-    orbit(sample, flow, ell_, {C_x: 2.0, C_y: Measured(2.0**0.5, 2.0**-52)})
-    first = flow.delta * float(np.exp(-ell_))
-
-    def peak(a: float, b: float, which: int) -> Measured:
-        """max X (0) or max |Y| (1)."""
-        found = Flow(a, b).extreme(first, which)
-        # the integrator's tolerance is 1e-12, and the orbit takes less than ten units of time
-        return Measured(found, 1e-10 * found)
-
-    for name, symbol in rates.items():
-        which = int(name.startswith("Y"))
-        along = (1.0, 0.0) if name.endswith("alpha") else (0.0, 1.0)
-
-        def moved(s: float, d: tuple[float, float] = along, w: int = which) -> Measured:
-            return peak(flow.a * (1 + s * d[0]), flow.b * (1 + s * d[1]), w)
-
-        base = flow.a if along[0] else flow.b
-        sample.observe({symbol: derivatives.derivative(moved, 2.0**-5) / base})
-
-
+# -------------------------------------------------------------------------------- claims
 START = {"start": "Y(0) = 0 and 0 < X(0) < delta"}
 STARTS = (
     "Starts: Y(0) = 0, since time is shifted to when the sharpness reaches 2/eta (section 3), and "
@@ -286,7 +197,7 @@ CLAIMS = [
         corollary,
         hypotheses=START,
         derive=derive_corollary,
-        simulate=simulate_corollary,
+        simulate=runs.corollary,
         corrected_hypotheses={"far": "X(0) <= delta/e"},
         waive={"X from above:left Xt x1.001": NOT_SHARP},
         reading=STARTS + SOME_C + "2 for X, sqrt(2) for Y.",
@@ -297,7 +208,7 @@ CLAIMS = [
         hypotheses=START,
         derive=derive_bounds,
         examples={"quick": 3},
-        simulate=simulate_lower,
+        simulate=runs.lower,
         reading=STARTS,
     ),
     Claim(
@@ -305,7 +216,7 @@ CLAIMS = [
         upper,
         hypotheses=START,
         derive=derive_corollary,
-        simulate=simulate_corollary,
+        simulate=runs.corollary,
         corrected_hypotheses={"far": "X(0) <= delta/e"},
         waive={"left Xt x1.001": NOT_SHARP},
         reading=STARTS + SOME_C + "2.",
@@ -316,7 +227,7 @@ CLAIMS = [
         hypotheses=START,
         derive=derive_bounds,
         examples={"quick": 3},
-        simulate=simulate_bounds,
+        simulate=runs.bounds,
         reading=STARTS + SOME_C + "sqrt(2), which is the best one.",
     ),
     Claim(
@@ -324,7 +235,7 @@ CLAIMS = [
         fluctuations,
         hypotheses=START,
         derive=derive_fluctuations,
-        simulate=simulate_fluctuations,
+        simulate=runs.fluctuations,
         examples={"quick": 2, "default": 6, "thorough": 30},
         reading=STARTS + "The tilde of O hides sqrt(1 + log(delta/X(0))), the constants are 2 and "
         "sqrt(2); 'increase' and 'decrease' are said of the extremes of an orbit at fixed X(0).",

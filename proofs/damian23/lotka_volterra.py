@@ -2,7 +2,8 @@ r"""The limiting flow of section 4.2: its equilibrium, its conserved quantity, i
 
 Setting:  X' = X Y, Y' = alpha - beta X^2/2 on X > 0 (eq. 4), the limit of (|x_t|, y_t) in eq. (3).
 Claims:   (delta, 0) with delta = sqrt(2 alpha/beta) is its only equilibrium; it is a Lotka-Volterra
-          system after a change of variables; h(beta X^2/(2 alpha)) + Y^2/alpha is conserved (Lemma 3).
+          system after a change of variables (see ``kinship``); h(beta X^2/(2 alpha)) + Y^2/alpha is
+          conserved (Lemma 3).
 Source:   Damian, Nichani, Lee, arXiv:2209.15594, section 4.2.
 
 The conserved quantity is found from the vector field, not taken from the lemma.  The discrete map
@@ -130,8 +131,8 @@ def discrete_drift(m: Model) -> None:
     upward = m.decide(Inequality(rise, ">=", zero))
     m.step(
         "one step of eq. (3) with |x| = X > 0 and 1 + eta Y > 0 changes the quantity by the "
-        f"following ({same.outcome}); it is never negative ({upward.outcome}, {upward.method}), and "
-        "zero only at the equilibrium: the discrete orbit climbs from level to level",
+        f"following ({same.outcome}); it is never negative ({upward.outcome}, {upward.method}), "
+        "and zero only at the equilibrium: the discrete orbit climbs from level to level",
         to_latex(rise),
     )
 

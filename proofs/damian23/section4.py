@@ -72,9 +72,7 @@ taylor = {
 }
 stage_1 = {
     "increment": Equation(y_next - y, dot(gradS, theta_next - theta)),
-    "slope": OrderBound(
-        dot(gradS, theta_next - theta), -(eta * dot(gradL, gradS)), eta * r**2
-    ),
+    "slope": OrderBound(dot(gradS, theta_next - theta), -(eta * dot(gradL, gradS)), eta * r**2),
     "alpha": Equation(-(eta * dot(gradL, gradS)), eta * alpha),
 }
 stage_2 = {
@@ -86,9 +84,7 @@ stage_2 = {
     "flip": Equation(x - eta * (2 / eta + y) * x, -(1 + eta * y) * x),
 }
 stage_3_cubic = {
-    "along u": OrderBound(
-        T(theta - star, theta - star) / 2, x**2 / 2 * T(u, u), r * q
-    ),
+    "along u": OrderBound(T(theta - star, theta - star) / 2, x**2 / 2 * T(u, u), r * q),
     "Lemma 2": Equation(x**2 / 2 * T(u, u), x**2 / 2 * gradS),
 }
 stage_3_update = {
@@ -103,9 +99,7 @@ equation_3 = {
     "x": OrderBound(x_next, -(1 + eta * y) * x, eta * (q**2 + r**3)),
     "y": OrderBound(y_next, y + eta * (alpha - beta * x**2 / 2), eta * (r * q + r**3)),
 }
-orthogonal_update = OrderBound(
-    P @ (theta_next - theta), -eta * (P @ gradL), eta * (r * q + r**3)
-)
+orthogonal_update = OrderBound(P @ (theta_next - theta), -eta * (P @ gradL), eta * (r * q + r**3))
 
 
 # -------------------------------------------------------------------------------- readings
@@ -132,6 +126,7 @@ CLAIMS = [
             "gradient:left a -> grad_L": CONSEQUENCE,
             "sharpness gradient:left a -> grad_S": CONSEQUENCE,
         },
+        examples={"quick": 4, "default": 12},
         reading="'in the kernel' is tested against an arbitrary vector a. The second assumption "
         "contains the first: what the Hessian maps to zero is orthogonal to its eigenvector u. A "
         "generic loss meets neither.",
@@ -160,6 +155,7 @@ CLAIMS = [
         hypotheses=KERNEL,
         derive=jet.derive_step,
         simulate=runs.step_kernel,
+        examples={"quick": 4, "default": 12},
         reading="'While x, y are small': up to eta times the square of the displacement, which is "
         "the size of the term that stage 3 adds.",
     ),
@@ -178,6 +174,7 @@ CLAIMS = [
         stage_3_cubic,
         derive=jet.derive_step,
         simulate=runs.step_anywhere,
+        examples={"quick": 4, "default": 12},
         reading=TWO_SIZES + "'approximately' is 'the displacement is dominated by u': the terms "
         "left out hold the transverse part at least once.",
     ),
@@ -187,6 +184,7 @@ CLAIMS = [
         hypotheses=KERNEL,
         derive=jet.derive_step,
         simulate=runs.step_kernel,
+        examples={"quick": 4, "default": 12},
         reading=TWO_SIZES + "The first '=' sign of the display inherits the approximations of "
         "stages 1 and 3; the second is an identity.",
     ),
@@ -196,6 +194,7 @@ CLAIMS = [
         hypotheses=STANDING,
         derive=jet.derive_step,
         simulate=runs.equation_3,
+        examples={"quick": 4, "default": 12},
         reading=TWO_SIZES + "The orders are what stages 2 and 3 leave out. They are sharp: the "
         "errors are of higher order than eta x y and eta (alpha - beta x^2/2) only where the "
         "displacement is dominated by u, q << r. Over a whole cycle q is as large as r, and there "
@@ -208,6 +207,7 @@ CLAIMS = [
         hypotheses=KERNEL,
         derive=jet.derive_orthogonal,
         simulate=runs.orthogonal,
+        examples={"quick": 4, "default": 12},
         reading=TWO_SIZES + "The transverse displacement lies in the kernel of the Hessian, where "
         "steps along grad L and grad S put it; other transverse components would add -eta P H v.",
     ),

@@ -72,9 +72,7 @@ def derive_sign_flip(m: Model) -> None:
 
 
 # -------------------------------------------------------------------------------- simulation
-def one_step(
-    sample: Sample, loss: SelfStabilising, x_before: float, y_before: float
-) -> Table:
+def one_step(sample: Sample, loss: SelfStabilising, x_before: float, y_before: float) -> Table:
     """A real gradient step from the point with the given coordinates (and a generic rest)."""
     table = at_reference(loss)
     bend = loss.t3 @ loss.u @ loss.u
@@ -121,7 +119,8 @@ def simulate_threshold(sample: Sample) -> None:
     loss = cubic_loss(sample)
     table = at_reference(loss)
     a, b = table[alpha], table[beta]
-    assert isinstance(a, Measured) and isinstance(b, Measured)
+    assert isinstance(a, Measured)
+    assert isinstance(b, Measured)
     edge = (2 * float(a.value) / float(b.value)) ** 0.5
     for part in (0.2, -0.2, 1e-2, -1e-2, 2e-4, -2e-4):
         place = edge * (1 + part)
