@@ -254,7 +254,7 @@ _THOUSANDTH = "a thousandth is less than half a unit of the last printed digit"
 _LIMIT = "a distance that falls to zero does so in every unit"
 _LOOSE = (
     *(f"argument 1 edge_start {change}" for change in ("x2", "x1/2")),
-    *(f"argument 2 1000 {change}" for change in ("x2", "x1/2", "+1", "-1")),
+    *(f"argument 2 1000 {change}" for change in ("x2", "x1/2", "-1")),
 )
 
 CLAIMS = [
