@@ -39,7 +39,7 @@ from eostheory.formula.nodes import (
 )
 
 FormValue = Callable[..., Any] | Array | Measured
-Table = Mapping[Symbol | FormSymbol, Any]
+Table = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Sample:
 
     def observe(
         self,
-        table: Mapping[Symbol | FormSymbol, Any],
+        table: Mapping[Any, Any],
         scale: float | None = None,
         series: str = "",
     ) -> None:
@@ -97,10 +97,15 @@ class Sample:
 
         Raises:
             NotFinite: a quantity is infinite or not a number.
-            EvaluationError: a quantity's shape is not its symbol's.
+            EvaluationError: a quantity's shape is not its symbol's, or a key is no symbol.
         """
         kept: dict[Symbol | FormSymbol, Any] = {}
         for key, value in table.items():
+            if not isinstance(key, Symbol | FormSymbol):
+                raise EvaluationError(
+                    f"{key!r} ({type(key).__name__}) cannot be observed: give a Symbol or a "
+                    "multilinear map, and observe the parts of an expression one by one"
+                )
             if isinstance(key, FormSymbol) and callable(value):
                 kept[key] = value
                 continue
