@@ -8,14 +8,15 @@ and the hidden variables are read off through the gradient-flow projection.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from eostheory.agree import measured
+from eostheory.agree import Measured, measured
 
 from . import _notation as n
 from ._valley import Array, Valley, renormalized, valley
@@ -23,7 +24,7 @@ from ._valley import Array, Valley, renormalized, valley
 if TYPE_CHECKING:
     from eostheory.agree import Sample
 
-SCALES = tuple(2.0**-k for k in range(9, 15))
+SCALES = tuple(2.0**-k for k in range(9, 14))
 """Base learning rates of one limit."""
 
 ROUNDINGS = 8
@@ -72,7 +73,7 @@ class Point:
     gap: float
 
 
-DRAWS = {
+DRAWS: dict[str, st.SearchStrategy[Any]] = {
     "dimension": st.sampled_from([4, 5]),
     "loss": st.integers(0, 10**6),
     "h": st.sampled_from([0.6, 0.8, 1.0]),
@@ -89,6 +90,8 @@ def draw_edge(
     aligned: bool = True,
     last: int = 2,
     fades: bool = True,
+    also_aligned: bool = False,
+    bend: bool = False,
 ) -> None:
     """Observe two steps (from t = 0, 2, ... ``last`` - 2) of a drawn state."""
     dim, seed, h, u, decay, fade = (sample.draw(v, k) for k, v in DRAWS.items())
@@ -104,10 +107,16 @@ def draw_edge(
         aligned and ("aligned" not in ask or sample.holds("aligned")),
         "bounded" not in ask or sample.holds("bounded"),
     )
-    for t, window in enumerate(edge(setting, last)):
-        for values in window:
-            table = {n.SYMBOLS[k]: v for k, v in values.items() if k in n.SYMBOLS}
-            sample.observe(table, scale=float(values["eta"]), series=f"from t = {2 * t}")
+    for case in (setting, replace(setting, aligned=True))[: 1 + also_aligned]:
+        for t, window in enumerate(edge(case, last)):
+            for values in window:
+                table: dict[Any, Any] = {
+                    n.SYMBOLS[k]: v for k, v in values.items() if k in n.SYMBOLS
+                }
+                if bend:
+                    table[n.B] = projection_bend(setting.valley)
+                name = f"from t = {2 * t}" + (", aligned" if case.aligned else "")
+                sample.observe(table, scale=float(values["eta"]), series=name)
 
 
 def look(loss: Valley, phi: Array, toward: Array | None = None) -> Point:
@@ -127,6 +136,30 @@ def look(loss: Valley, phi: Array, toward: Array | None = None) -> Point:
 def bend(third: Array, a: Array, b: Array) -> Array:
     """A third derivative contracted with two vectors."""
     return np.asarray(third @ a @ b)
+
+
+@cache
+def projection_bend(loss: Valley) -> Measured:
+    """Second derivative (out, D, D) of the flow's limit map at the base, by differences of flows.
+
+    Central differences at three distances, extrapolated; what extrapolation changed is the error.
+    """
+    eye = np.eye(loss.dim)
+    pairs = [(i, j) for i in range(loss.dim) for j in range(i + 1)]
+    probes = [eye[i] + s * eye[j] for i, j in pairs for s in (1.0, -1.0)]
+    found = []
+    for reach in (8e-3, 4e-3, 2e-3):
+        points = np.array([t * reach * p for p in probes for t in (1.0, -1.0)])
+        ends = loss.project(points, 1e-12)
+        second = (ends[0::2] + ends[1::2]) / reach**2
+        found.append((second[0::2] - second[1::2]) / 4)
+    once = [(4 * b - a) / 3 for a, b in pairwise(found)]
+    best = (16 * once[1] - once[0]) / 15
+    slack = float(np.abs(best - once[1]).max())
+    table = np.zeros((loss.dim,) * 3)
+    for (i, j), value in zip(pairs, best, strict=True):
+        table[:, i, j] = table[:, j, i] = value
+    return Measured(table, np.full_like(table, slack))
 
 
 def quadratic_term(loss: Valley, at: Point, third: Array, x: Array) -> Array:
@@ -151,13 +184,16 @@ def start(setting: Setting) -> tuple[Array, ...]:
     for eta in SCALES:
         h = setting.h * eta**setting.fade
         stray = h * eta if setting.aligned else 1.0
-        offset = eta * h * (origin.v1 + stray * (origin.middle @ side)) + eta**2 * (origin.null @ side)
+        offset = eta * h * (origin.v1 + stray * (origin.middle @ side))
+        offset = offset + eta ** (2 if setting.aligned else 1.25) * (origin.null @ side)
         offsets.append(renormalized(offset) if loss.sphere else offset)
     theta = np.array(offsets)
     return theta, loss.project(theta)
 
 
-def _rmsprop(loss: Valley, theta: Array, moment: float, eta: float, decay: float, steps: int) -> Any:
+def _rmsprop(
+    loss: Valley, theta: Array, moment: float, eta: float, decay: float, steps: int
+) -> Any:
     """Scalar RMSprop in the paper's form: offsets, moments and gradients along ``steps`` steps."""
     beta = 1 - decay * eta**2
     thetas, moments, slopes = [theta], [moment], []
@@ -243,6 +279,7 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
         "psi_x": quadratic_term(loss, here, third, x[0]),
         "foot": loss.base + here.phi,
         "T": third,
+        "Phi_phi": here.phi,
     }
     for t, point in enumerate(at):
         values |= {

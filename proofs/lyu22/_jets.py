@@ -1,4 +1,4 @@
-"""A generic loss near a manifold of minimizers, as a jet with free coefficients, in every dimension.
+"""A generic loss near a manifold of minimizers, in every dimension: a jet with free coefficients.
 
 ``H`` is the Hessian at the minimizer, ``T`` the third derivative, the fourth is a bounded letter
 (the loss is C^4).  On the sphere the relations of scale invariance are added.

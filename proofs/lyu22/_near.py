@@ -90,12 +90,14 @@ def steps(near: Near) -> tuple[Values, ...]:
     return tuple(found)
 
 
-def draw_near(
-    sample: Sample, sphere: bool, ask: Collection[str] = ("near", "rate", "r")
-) -> None:
+def draw_near(sample: Sample, sphere: bool, ask: Collection[str] = ("near", "rate", "r")) -> None:
     """Observe two steps from a drawn point."""
     dim = sample.draw(st.integers(3, 6), "dimension")
-    rank = sample.draw(st.integers(2, dim - 1 - int(sphere)), "rank") if dim > 3 else 1 + int(not sphere)
+    rank = (
+        sample.draw(st.integers(2, dim - 1 - int(sphere)), "rank")
+        if dim > 3
+        else 1 + int(not sphere)
+    )
     near = Near(
         sphere,
         dim,

@@ -73,9 +73,17 @@ P0 = matrix("P0", D, D, r"P_0^H(\phi)", symmetric=True)
 PN0 = matrix("PN0", D, D, r"P_{NZT}^H(\phi_t)", symmetric=True)
 PN1 = matrix("PN1", D, D, r"P_{NZT}^H(\phi_{t+1})", symmetric=True)
 PN2 = matrix("PN2", D, D, r"P_{NZT}^H(\phi_{t+2})", symmetric=True)
+zeta = vector("zeta", D, r"\zeta")
+place1 = vector("place1", D, r"\theta_{t+1}")
+place2 = vector("place2", D, r"\theta_{t+2}")
+Phi_phi = vector("Phi_phi", D, r"\Phi(\phi_t)")
+eps0 = scalar("eps0", r"\epsilon_0", positive=True)
+B = form("B", D, 2, r"\partial^2\Phi_{\phi}")
 T = form("T", D, 2, r"\partial^3\mathcal{L}_\phi")
 
 SYMBOLS: dict[str, Symbol | FormSymbol] = {
-    value.name: value for value in list(globals().values()) if isinstance(value, Symbol | FormSymbol)
+    value.name: value
+    for value in list(globals().values())
+    if isinstance(value, Symbol | FormSymbol)
 }
 """Every symbol by its name, which is also its name in the simulations."""

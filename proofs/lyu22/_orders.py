@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import sympy
 
 from eostheory.formula import Expr, Number, Symbol, scalar, symbols_of
-from eostheory.formula.core import Add, Mul, mul
+from eostheory.formula.core import Add, Mul, Shape, mul
 
 from . import _notation as n
 
@@ -48,7 +48,7 @@ def bound(m: Model, monomial: Expr, by: str = "") -> None:
     _granted.setdefault(m, []).append(monomial)
 
 
-def letter(m: Model, stem: str, shape: tuple[str, ...] = ()) -> Symbol:
+def letter(m: Model, stem: str, shape: Shape = ()) -> Symbol:
     """A fresh bounded unknown."""
     return m.landau(f"{stem}_{next(_fresh)}", shape)
 
@@ -88,7 +88,9 @@ def taylor(m: Model, curve: str, small: Expr, order: int) -> Expr:
     total: Expr = letter(m, "rest") * small**order
     for k in range(order):
         c = series.coeff(s, k)
-        total = total + Number(Fraction(int(c.p), int(c.q))) * (small**k if k else Number(Fraction(1)))
+        total = total + Number(Fraction(int(c.p), int(c.q))) * (
+            small**k if k else Number(Fraction(1))
+        )
     return total
 
 
@@ -119,18 +121,20 @@ def _rank(m: Model, size: Expr, order: Expr) -> int:
     known = [tuple(dict.fromkeys(fact for fact, _ in m.bounds))]
     if m.withheld:
         known.append(tuple(dict.fromkeys(_granted[m])))
-    return next((i for i, k in enumerate(known, start=1) if _within(type(m), k, size, order)), 0)
+    return next((i for i, k in enumerate(known, start=1) if _within(k, size, order)), 0)
 
 
 @cache
-def _within(ruler: type[Model], facts: tuple[Expr, ...], size: Expr, order: Expr) -> bool:
-    return _ruler(ruler, facts).is_order(size, order)
+def _within(facts: tuple[Expr, ...], size: Expr, order: Expr) -> bool:
+    return _ruler(facts).is_order(size, order)
 
 
 @cache
-def _ruler(ruler: type[Model], facts: tuple[Expr, ...]) -> Model:
+def _ruler(facts: tuple[Expr, ...]) -> Model:
     """A model that knows these bounds and nothing else."""
-    model = ruler()
+    from eostheory.symbolic import Model as Ruler
+
+    model = Ruler()
     for fact in facts:
         model.bound(fact)
     return model

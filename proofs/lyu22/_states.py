@@ -10,18 +10,17 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from eostheory.formula import Expr, Inequality, Symbol, as_expr, dot, form, norm, norm2, scalar
+from eostheory.formula import Expr, Inequality, Symbol, as_expr, dot, norm, norm2, scalar, vector
 
 from . import _notation as n
 from ._jets import advance, minimizer, quadratic, sharpness, slope
-from ._notation import D
+from ._notation import B, D
 from ._orders import bound, giant, letter, settle, sizes, taylor, unless
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 HALF = Fraction(1, 2)
-B = form("B", D, 2, r"\partial^2\Phi_\phi")
 poly = scalar("poly", r"\mathrm{poly}(\alpha)", positive=True)
 
 
@@ -52,7 +51,7 @@ def aligned(m: Model, sphere: bool) -> tuple[Expr, Expr]:
     settings(m, sphere)
     bound(m, n.h0 / giant)
     bound(m, n.h0 / n.alpha, by="bounded")
-    off = letter(m, "off_axis", (D,))
+    off = vector("off_axis", D)
     m.relation(dot(n.v1, off), 0, by="decomposition")
     size = n.h0 * n.eta
     m.step("x = h eta v_1 + O(h^2 eta^2) by Lemma L.3, the rest orthogonal to v_1.")
@@ -67,7 +66,7 @@ def scattered(m: Model, sphere: bool, project: bool) -> tuple[Expr, Expr]:
     bound(m, n.r / giant)
     bound(m, n.r / n.alpha, by="bounded")
     m.define(n.size, n.r * n.eta)
-    direction = letter(m, "direction", (D,))
+    direction = vector("direction", D, r"\hat x")
     if project:
         m.step("Phi(phi + x) = phi, expanded: P_0 x = -B[x, x]/2 + O(|x|^3).")
         bent = -HALF * B(direction, direction) + n.r * n.eta * letter(m, "fibre", (D,))
@@ -130,9 +129,7 @@ class Walk:
         m.define(u, (n.mu**2 * shrink * self.moment - 1) / n.eta)
 
 
-def contraction(
-    m: Model, rest: Expr, *later: tuple[Symbol, int], general: bool = False
-) -> None:
+def contraction(m: Model, rest: Expr, *later: tuple[Symbol, int], general: bool = False) -> None:
     """Lengths of the non-top part after so many steps: spectral bound, then a bounded rest.
 
     ``general`` says that the part before is of size r eta.
@@ -159,11 +156,34 @@ def contraction(
         m.define(n.nzt0, n.r * n.eta * share)
     shrink = scalar("shrink", r"\varsigma", nonnegative=True)
     m.assume(Inequality(shrink, "<=", 1 - Fraction(19, 10) * n.gamma), by="gap")
+    if general:
+        m.step("An eigenvalue of lambda_1/2 is annihilated: no equality holds in general.")
+        quarter = Fraction(1, 4)
+        m.example(
+            {
+                n.gamma: quarter,
+                n.lam: 2,
+                n.K: 1,
+                shrink: 0,
+                share: 1,
+                curvature: 1,
+                n.H: _diagonal(2, 1, 0),
+                n.P0: _diagonal(0, 0, 1),
+                n.v1: (1, 0, 0),
+                **{scalar(f"part_{length.name}"): 0 for length, _ in later},
+            }
+        )
     for length, steps in later:
         part = scalar(f"part_{length.name}")
         m.assume(Inequality(part, "<=", as_expr(1)))
         m.assume(Inequality(part, ">=", as_expr(-1)))
         m.define(length, shrink**steps * n.nzt0 + n.K * part * rest)
+
+
+def _diagonal(*entries: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        tuple(e if i == j else 0 for j in range(len(entries))) for i, e in enumerate(entries)
+    )
 
 
 def two(m: Model, sphere: bool, read: bool = True) -> None:

@@ -60,16 +60,17 @@ class Valley:
         """Gradients at offsets of shape (..., D), by autograd."""
         point = torch.tensor(offset, requires_grad=True)
         (slope,) = torch.autograd.grad(self.loss(point).sum(), point)
-        return slope.numpy()
+        return np.asarray(slope.numpy())
 
     def hessian(self, offset: Array) -> Array:
         """Hessian (D, D) at one offset, by autograd twice."""
         matrix = torch.func.hessian(self.loss)(torch.tensor(offset))
-        return ((matrix + matrix.T) / 2).numpy()
+        return np.asarray(((matrix + matrix.T) / 2).numpy())
 
     def third(self, offset: Array) -> Array:
         """Third derivative (D, D, D) at one offset, by autograd thrice."""
-        return torch.func.jacfwd(torch.func.hessian(self.loss))(torch.tensor(offset)).numpy()
+        third = torch.func.jacfwd(torch.func.hessian(self.loss))(torch.tensor(offset))
+        return np.asarray(third.numpy())
 
     def log_sharpness_gradient(self, offset: Array) -> Array:
         """Gradient of the logarithm of the top Hessian eigenvalue, through the eigensolver."""
@@ -78,19 +79,20 @@ class Valley:
             matrix = torch.func.hessian(self.loss)(point)
             return torch.log(torch.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
 
-        return torch.func.grad(log_top)(torch.tensor(offset)).numpy()
+        return np.asarray(torch.func.grad(log_top)(torch.tensor(offset)).numpy())
 
-    def project(self, offset: Array) -> Array:
+    def project(self, offset: Array, accuracy: float = 1e-8) -> Array:
         """Limits of gradient flow from offsets of shape (n, D)."""
         shape = offset.shape
 
         def slope(_: float, flat: Array) -> Array:
             return -self.gradient(flat.reshape(shape)).ravel()
 
-        size = float(np.abs(offset).max())
+        size = np.abs(offset).max(axis=1, keepdims=True)
+        floor = np.broadcast_to(1e-2 * accuracy * np.maximum(size, 1e-9) ** 2, shape).ravel()
         least = float((self.rows**2).sum(1).min())
         run = solve_ivp(
-            slope, (0.0, 45.0 / least), offset.ravel(), method="DOP853", rtol=1e-9, atol=1e-11 * size**2
+            slope, (0.0, 34.0 / least), offset.ravel(), method="DOP853", rtol=accuracy, atol=floor
         )
         end = np.asarray(run.y[:, -1]).reshape(shape)
         return renormalized(end) if self.sphere else end

@@ -68,7 +68,10 @@ def _scheduler(m: Model) -> None:
     s = eta * uhat0
     m.define(moment0, (1 + s) / mu**2)
     gain = 1 - beta
-    m.step("Definition B.5 perturbs the rate by delta (1-beta)(1+g^2) and the moment by delta (1-beta)^2 P(g).")
+    m.step(
+        "Definition B.5 perturbs the rate by delta (1-beta)(1+g^2) "
+        "and the moment by delta (1-beta)^2 P(g)."
+    )
     m.define(rate0, mu * taylor(m, "inverse root", s, 2) + letter(m, "d") * gain * (1 + gbar0**2))
     m.define(moment1, beta * moment0 + gain * gbar0**2 + _noise(m, wild[1]) * gain**2)
     m.define(uhat1, (mu**2 * moment1 - 1) / eta)
@@ -154,7 +157,9 @@ def _run_alpha(sample: Sample) -> None:
     """Powers of the logarithm of 1/eta, which every admissible alpha resembles."""
     k = sample.draw(st.integers(2, 40), "-log2 eta")
     value = math.log(2**k) ** sample.draw(st.integers(1, 3), "power")
-    sample.observe({eta: Fraction(1, 2**k), alpha: value, o_of_one: math.log(value) / (k * math.log(2))})
+    sample.observe(
+        {eta: Fraction(1, 2**k), alpha: value, o_of_one: math.log(value) / (k * math.log(2))}
+    )
 
 
 eq28 = OrderBound(rate0, mu * (1 - HALF * eta * uhat0), alpha**2 * eta**2)
@@ -169,7 +174,9 @@ eq33 = OrderBound(
 )
 
 
-_Case = tuple[str, Statement | dict[str, Statement], Callable[["Model"], None], Collection[str], int]
+_Case = tuple[
+    str, Statement | dict[str, Statement], Callable[["Model"], None], Collection[str], int
+]
 
 _CASES: list[_Case] = [
     ("lemma-K.1", {"28": eq28, "29": eq29}, _scheduler, ONE, 12),

@@ -104,7 +104,20 @@ def _claims(sphere: bool, two: str, psi: str, top: str, along: str, null: str) -
     """The claims of one geometry, in the order in which the paper has them."""
     known = SPHERE if sphere else FLAT
     at_top = (2 * eye(D) - (2 / lam) * H) @ glog_full
-    common = {"derive": partial(_at_top, sphere=sphere), "simulate": partial(draw_spectrum, sphere=sphere)}
+
+    def at_minimizer(name: str, statement: Equation) -> Claim:
+        return Claim(
+            f"lyu22/{name}",
+            statement,
+            known,
+            derive=partial(_at_top, sphere=sphere),
+            simulate=partial(draw_spectrum, sphere=sphere),
+            reading="H_t is H(phi), as in the line before."
+            if sphere and statement is whole
+            else "",
+        )
+
+    whole = Equation(psi_v1, at_top + 4 * foot if sphere else at_top)
     return [
         Claim(
             f"lyu22/{two}",
@@ -121,22 +134,16 @@ def _claims(sphere: bool, two: str, psi: str, top: str, along: str, null: str) -
             derive=partial(_definition, sphere=sphere),
             simulate=partial(draw_quadratic, sphere=sphere),
             reading=(
-                "A definition; what makes it the right one is that psi_phi is the quadratic part of "
-                "two steps at the critical rate, at displacements along the unit sphere."
+                "A definition; what makes it the right one is that psi_phi is the quadratic part "
+                "of two steps at the critical rate, at displacements along the unit sphere."
                 if sphere
                 else "A definition; what makes it the right one is that psi_phi is the quadratic "
                 "part of two steps at the critical rate."
             ),
         ),
-        Claim(
-            f"lyu22/{top}",
-            Equation(psi_v1, at_top + 4 * foot if sphere else at_top),
-            known,
-            **common,
-            reading="H_t is H(phi), as in the line before." if sphere else "",
-        ),
-        Claim(f"lyu22/{along}", Equation(dot(psi_v1, v1), ZERO), known, **common),
-        Claim(f"lyu22/{null}", Equation(P0 @ psi_v1, 2 * glog), known, **common),
+        at_minimizer(top, whole),
+        at_minimizer(along, Equation(dot(psi_v1, v1), ZERO)),
+        at_minimizer(null, Equation(P0 @ psi_v1, 2 * glog)),
     ]
 
 
