@@ -50,7 +50,6 @@ from ._bn_flow import (
     P,
     any_stationary_point,
     b_rival,
-    coefficients,
     flow_from_a_start,
     grad_at_star,
     grad_log_norm,
@@ -68,6 +67,7 @@ from ._bn_flow import (
     w_tilde_norm2,
     wt_star,
 )
+from ._bn_landscape import coefficients
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
@@ -94,6 +94,11 @@ one_stationary_point = {
 }
 
 convergence = Equation(limit, w_star)
+
+problem: dict[str, Statement] = {
+    "constraint": Equation(X @ rival + b_rival * one, y),
+    "objective": Inequality(norm2(wt_star), "<=", norm2(rival)),
+}
 
 shifted_problem: dict[str, Statement] = {
     "fits": Equation(Xt @ wt_star, y - mu_y * one),
@@ -275,6 +280,14 @@ def derive_problem(m: Model) -> None:
 
 
 CLAIMS = [
+    Claim(
+        id="lyu22/eq-M",
+        statement=problem,
+        hypotheses=LINEAR,
+        derive=derive_problem,
+        simulate=stationary_point,
+        reading="any model (v, b) that fits is a rival of the optimal one, whose slope is w~_*",
+    ),
     Claim(
         id="lyu22/thm-5.1",
         statement=theorem,
