@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from eostheory.agree import Measured, Sample, derivatives
-from eostheory.formula import Symbol, scalar
+from eostheory.formula import scalar
 from eostheory.numeric.losses import Draw
 
 from ._common import delta
-from ._flow import X0, Flow, Xt, Yt
+from ._flow import X0, Flow, Table, Xt, Yt
 
 C_x = scalar("C_x", "C", positive=True)
 C_y = scalar("C_y", "C'", positive=True)
@@ -24,7 +24,7 @@ rates = {
 }
 
 
-def orbit(sample: Sample, flow: Flow, ell_: float, rest: dict[Symbol, object]) -> None:
+def orbit(sample: Sample, flow: Flow, ell_: float, rest: Table) -> None:
     """Eq. (4) over one period from (delta exp(-ell), 0)."""
     first = flow.delta * float(np.exp(-ell_))
     times = np.linspace(0.0, 1.0, 17)
@@ -33,7 +33,7 @@ def orbit(sample: Sample, flow: Flow, ell_: float, rest: dict[Symbol, object]) -
         turns = flow.turns(first)
         times = np.sort(np.concatenate([turns[-1] * times, turns[:-1]]))
     start = (first, 0.0 if sample.holds("start") else 4 * float(np.sqrt(flow.a * (1 + ell_))))
-    about = {**flow.table, delta: Measured(flow.delta, 4 * 2.0**-52 * flow.delta), X0: first}
+    about: Table = {**flow.table, delta: Measured(flow.delta, 4 * 2.0**-52 * flow.delta), X0: first}
     for x, y in flow.states(start, times):
         sample.observe({**about, **rest, Xt: x, Yt: y})
 
@@ -50,7 +50,8 @@ def corollary(sample: Sample) -> None:
     if not sample.holds("far"):
         constant = sample.draw(st.sampled_from([2.0, 30.0, 1000.0]), "C")
         ell_ = spread(sample, 0.01, 0.5) / constant**2
-    flow, rest = Flow.drawn(sample), {C_x: constant, C_y: Measured(2.0**0.5, 2.0**-52)}
+    flow = Flow.drawn(sample)
+    rest: Table = {C_x: constant, C_y: Measured(2.0**0.5, 2.0**-52)}
     # delta on either side of 1, so that no unit of length is special
     for scale in (1.0, 400.0):
         orbit(sample, Flow(flow.a, flow.b / scale), ell_, rest)

@@ -11,15 +11,15 @@ import torch
 from hypothesis import strategies as st
 
 from eostheory.agree import Measured, Sample
-from eostheory.formula import FormSymbol, Symbol, scalar, vector
+from eostheory.formula import Symbol, scalar, vector
 from eostheory.numeric.dynamics import gd, gd_step
 from eostheory.numeric.losses import Draw
 
 from ._common import D, delta, gradS, x, x_next, y, y_next
 from ._corollary_runs import C_x, C_y
-from ._flow import X0, Flow, X, Y
+from ._flow import X0, Flow, Table, X, Y
 from ._losses import SelfStabilising, drawn_loss
-from ._section4_runs import Table, at_reference
+from ._section4_runs import at_reference
 from ._toy import Toy, constrained
 from .stages import cubic_loss, level, one_step
 
@@ -32,6 +32,7 @@ late_y = scalar("late_y", r"y_{T/\eta}")
 late_X = scalar("late_X", "X(T)", positive=True)
 late_Y = scalar("late_Y", "Y(T)")
 apart = vector("apart", D, r"\theta_t - \theta_t^\dagger")
+rest = vector("rest", D)
 shift = vector("shift", D, r"\theta_t - \theta^*")
 
 
@@ -42,7 +43,7 @@ def equation_4(sample: Sample) -> None:
     place = level(sample, 0.2, 2.0, "x") * sample.draw(st.sampled_from([1.0, -1.0]), "side")
     found = one_step(sample, loss, place, level(sample, low, high, "y") / loss.eta)
     before, after, low_y, high_y = (measured(found, s) for s in (x, x_next, y, y_next))
-    rates = {
+    rates: Table = {
         rate_X: (modulus(after) - modulus(before)) / loss.eta,
         rate_Y: (high_y - low_y) / loss.eta,
     }
@@ -75,9 +76,7 @@ def follows(sample: Sample) -> None:
     four_stages(sample)
 
 
-def toy_against_flow(
-    flow: Flow, first: float, height: float, rate: float, steps: int
-) -> dict[Symbol | FormSymbol, object]:
+def toy_against_flow(flow: Flow, first: float, height: float, rate: float, steps: int) -> Table:
     """One step and ``steps`` steps of gradient descent, and the flow after the same times."""
     toy_, root = Toy(rate, flow.a, flow.b), flow.b**0.5
     start = torch.tensor([first, height / root, 0.0], dtype=torch.float64)
@@ -139,14 +138,17 @@ def four_stages(sample: Sample) -> None:
 
 
 def slow_losses(sample: Sample, epsilon: float = 0.02) -> Iterator[SelfStabilising]:
-    """Two cubic losses with eta sqrt(alpha) = epsilon and delta a hundred times apart.
+    """Two cubic losses with eta sqrt(alpha) = epsilon, one with delta = 1/2, one with delta = 50.
 
-    The gradient is scaled to epsilon, the third derivative so that no unit of length is special.
+    The third derivative is scaled to delta, so that no unit of length is special, the gradient to
+    epsilon.
     """
     loss = drawn_loss(sample, kernel=True, transverse=True, largest=8)
-    for unit in (1.0, 0.01):
-        bent = unit * loss.t3
-        scale = -((epsilon / loss.eta) ** 2) / float(torch.dot(loss.g, bent @ loss.u @ loss.u))
+    alpha_ = (epsilon / loss.eta) ** 2
+    for width in (0.5, 50.0):
+        size = float((loss.t3 @ loss.u @ loss.u).norm())
+        bent = (2 * alpha_) ** 0.5 / width / size * loss.t3
+        scale = -alpha_ / float(torch.dot(loss.g, bent @ loss.u @ loss.u))
         yield replace(loss, g=scale * loss.g, t3=bent)
 
 
@@ -170,7 +172,12 @@ def normalised(sample: Sample) -> None:
         width, path = descent(sample, loss, ell_)
         slope = at_reference(loss)[gradS]
         for theta in path:
-            about = {gradS: slope, delta: width, X0: width * float(np.exp(-ell_)), C_y: constant}
+            about: Table = {
+                gradS: slope,
+                delta: width,
+                X0: width * float(np.exp(-ell_)),
+                C_y: constant,
+            }
             sample.observe({**about, shift: theta - loss.star})
 
 
@@ -187,7 +194,7 @@ def tracking(sample: Sample) -> None:
             sample.reject("the constrained trajectory is not straight")
         for index, theta in enumerate(path):
             there = loss.star + stride * index * (line[0] - loss.star)
-            about = {delta: width, X0: width * float(np.exp(-ell_)), C_x: 2.0}
+            about: Table = {delta: width, X0: width * float(np.exp(-ell_)), C_x: 2.0}
             sample.observe({**about, apart: theta - there})
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from eostheory.agree import Measured, Sample
-from eostheory.formula import Expr, log, scalar
+from eostheory.formula import Expr, FormSymbol, Symbol, log, scalar
 from eostheory.numeric.flows import Orbit, integrate
 from eostheory.numeric.losses import Draw
 
@@ -18,6 +18,9 @@ from ._common import alpha, beta
 
 if TYPE_CHECKING:
     from eostheory.symbolic.vectorfield import VectorField
+
+Table = dict[Symbol | FormSymbol, object]
+"""What one observation holds."""
 
 X = scalar("X", "X", positive=True)
 Y = scalar("Y", "Y")
@@ -139,6 +142,6 @@ class Flow:
         return 9.5 / float(np.sqrt(2 * self.a)) * (1 + 0.6 * root)
 
     @property
-    def table(self) -> dict[Expr, float]:
+    def table(self) -> Table:
         """The parameters as observations."""
         return {alpha: self.a, beta: self.b}

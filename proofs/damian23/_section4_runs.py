@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from eostheory.agree import Measured, Sample, derivatives
 from eostheory.agree.torch import Rounding
-from eostheory.formula import FormSymbol, Symbol
 from eostheory.numeric.autodiff import gradient
 from eostheory.numeric.losses import Draw
 
 from . import _common as c
+from ._flow import Table
 from ._losses import SelfStabilising, drawn_loss
 
-Table = dict[Symbol | FormSymbol, object]
 SCALES = [4.0**-k for k in range(1, 7)]
 POWERS = (1.0, 1.5, 2.0)
 """The transverse part is q = r^p: as large as the displacement, and dominated by it."""
@@ -109,7 +108,7 @@ def coordinates(sample: Sample) -> None:
     shift = point - loss.star
     fit = np.linalg.lstsq(loss.u[:, None].numpy(), shift.numpy(), rcond=None)[0]
     off = 64 * loss.dim * 2.0**-53 * float(shift.norm() + loss.star.norm())
-    found = {c.x: Measured(float(fit[0]), off), c.y: sharpness_rate(loss, shift)}
+    found: Table = {c.x: Measured(float(fit[0]), off), c.y: sharpness_rate(loss, shift)}
     sample.observe({**at_reference(loss), c.theta: point, **found})
 
 
@@ -140,11 +139,12 @@ def stepped(loss: SelfStabilising, theta: torch.Tensor, table: Table) -> Table:
     with Rounding() as bounds:
         slope = gradient(loss.loss, theta)
         after = theta - loss.eta * slope
-        found = {c.grad_theta: bounds(slope), c.theta_next: bounds(after)}
-    before, moved = from_star(loss, theta), found[c.theta_next] - exact(loss.star)
+        slope_there, landed = bounds(slope), bounds(after)
+    before, moved = from_star(loss, theta), landed - exact(loss.star)
     axis = exact(loss.u)
     return {
-        **found,
+        c.grad_theta: slope_there,
+        c.theta_next: landed,
         c.x: inner(axis, before),
         c.y: inner(bend, before),
         c.x_next: inner(axis, moved),
@@ -195,8 +195,8 @@ def step_and_sharpness(sample: Sample) -> None:
     """The same, with the sharpness where the step starts."""
     loss = loss_for(sample, "kernel", largest=4)
     for limit, theta, table in near(sample, loss):
-        there = {c.sharpness: sharpness_at(loss, theta)}
-        found = {**table, **stepped(loss, theta, table), **there}
+        there: Table = {c.sharpness: sharpness_at(loss, theta)}
+        found: Table = {**table, **stepped(loss, theta, table), **there}
         sample.observe(found, **limit)  # type: ignore[arg-type]
 
 
@@ -211,7 +211,7 @@ def orthogonal(sample: Sample) -> None:
     off = np.full((loss.dim, loss.dim), 64 * loss.dim * 2.0**-53 + 4 * tilt)
     projector = Measured(np.eye(loss.dim) - span @ span.T, off)
     for limit, theta, here in near(sample, loss, flat="kernel" not in sample.withheld):
-        found = {**here, **stepped(loss, theta, here), c.P: projector}
+        found: Table = {**here, **stepped(loss, theta, here), c.P: projector}
         sample.observe(found, **limit)  # type: ignore[arg-type]
 
 

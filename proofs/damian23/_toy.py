@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from eostheory.agree import Sample
-from eostheory.formula import Symbol
+from eostheory.formula import FormSymbol, Symbol
 from eostheory.numeric.autodiff import gradient, hessian, third, top_eigenpair
 
 from ._common import alpha, beta, eta
@@ -36,7 +36,7 @@ class Toy:
         a, b, c = theta[0], theta[1], theta[2]
         return (2 / self.eta + root * b) * a * a / 2 - self.alpha / root * b - c
 
-    def table(self) -> dict[Symbol, float]:
+    def table(self) -> dict[Symbol | FormSymbol, object]:
         """The parameters as observations."""
         return {eta: float(self.eta), alpha: float(self.alpha), beta: float(self.beta)}
 

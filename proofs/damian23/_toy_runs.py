@@ -11,6 +11,7 @@ from eostheory.agree.measured import as_array
 from eostheory.numeric.events import RepeatedTopEigenvalue
 from eostheory.numeric.losses import Draw
 
+from ._flow import Table
 from ._toy import Toy, constrained
 from ._toy_letters import (
     P,
@@ -41,7 +42,7 @@ UNIT = 2.0**-53
 
 def seed_of(sample: Sample) -> int:
     """A seed for generic numbers."""
-    return sample.draw(st.integers(0, 2**20), "seed")
+    return int(sample.draw(st.integers(0, 2**20), "seed"))
 
 
 def loss_value(sample: Sample) -> None:
@@ -68,7 +69,7 @@ def above_and_below(sample: Sample) -> None:
     """The sharpness a little below and a little above the trajectory."""
     toy = Toy.drawn(sample)
     height = float(10.0 ** Draw(seed_of(sample)).uniform(-5.0, 0.0, 1)[0])
-    found = {}
+    found: Table = {}
     for symbol, level in ((S_down, -height), (S_up, height)):
         at = torch.tensor([0.0, level, 0.3], dtype=torch.float64)
         found[symbol] = sharpness(toy, at)

@@ -86,6 +86,21 @@ def level_set(m: Model, far: bool = False) -> None:
             m.assume(Inequality(strict, ">", zero), by="start")
 
 
+def instances(m: Model, far: bool) -> None:
+    """Exact points of level sets on which stronger bounds fail: Y largest, X large, the start."""
+    points: list[tuple[object, object, object]] = [
+        (300, 1, 1),
+        (1, 3, 5),
+        (10, 23, Fraction(1, 5)),
+        (1, exp(as_expr(-2)), 1),
+        (1, exp(as_expr(-2)), 20),
+    ]
+    if not far:
+        points += [(Fraction(1, 10), 1, Fraction(1, 5)), (Fraction(1, 10), 1, 5)]
+    for distance, place, width in points:
+        m.example({ell: distance, z: place, delta: width, beta: 1})
+
+
 def logarithm_below(m: Model, argument: Expr) -> None:
     """``log s <= s - 1`` at one argument."""
     s = scalar("s", positive=True)
@@ -131,6 +146,7 @@ def derive_corollary(m: Model) -> None:
     """The level set with its extremes in closed form."""
     level_set(m, far=True)
     constants(m)
+    instances(m, far="far" not in m.withheld)
     extremes(m)
 
 
@@ -138,6 +154,7 @@ def derive_bounds(m: Model) -> None:
     """The same for every start below delta."""
     level_set(m)
     m.define(C_y, sqrt(as_expr(2)))
+    instances(m, far=False)
 
 
 def extremes(m: Model) -> None:

@@ -13,6 +13,7 @@ that eq. (4) keeps and every step of eq. (3) raises.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
@@ -44,6 +45,7 @@ from ._coupling_runs import (
     late_y,
     rate_X,
     rate_Y,
+    rest,
     shift,
 )
 from ._flow import SPEED_X, SPEED_Y, X0, X, Y, h
@@ -89,10 +91,8 @@ def derive_equation_4(m: Model) -> None:
 
 def derive_follows(m: Model) -> None:
     """A gradient step on the toy loss, and the flow for the time eta by its Taylor series."""
-    for a, b, value in ((e1, e1, 1), (e2, e2, 1), (e1, e2, 0)):
-        m.relation(dot(a, b), value, by="orthonormal coordinates")
-    m.relation(dot(e1, e3), 0, by="orthonormal coordinates")
-    m.relation(dot(e2, e3), 0, by="orthonormal coordinates")
+    for a, b in ((e1, e1), (e2, e2), (e1, e2), (e1, e3), (e2, e3)):
+        m.relation(dot(a, b), 1 if a == b else 0, by="orthonormal coordinates")
     m.uses("damian23/appB.toy-model")
     m.uses("damian23/eq-4")
     table: dict[Expr, Expr] = {point: X * e1 + (Y / sqrt(beta)) * e2}
@@ -104,8 +104,8 @@ def derive_follows(m: Model) -> None:
     for symbol, value in ((flow_X, X), (flow_Y, Y)):
         first = along_flow(m, value)
         second = along_flow(m, first)
-        rest = m.landau(f"rest_{symbol.name}")
-        m.define(symbol, value + eta * first + eta**2 * second / 2 + eta**3 * rest)
+        tail = m.landau(f"rest_{symbol.name}")
+        m.define(symbol, value + eta * first + eta**2 * second / 2 + eta**3 * tail)
     m.step(
         "one step errs by O(eta^2), the field is smooth on the compact level set, hence (explicit "
         "Euler) the error after a fixed time T is O(eta)"
@@ -136,8 +136,12 @@ def derive_normalised(m: Model) -> None:
     m.uses("damian23/cor-1.y")
     _, height = on_level_set(m)
     m.relation(dot(gradS, gradS), beta, by="definition of beta")
-    m.relation(dot(gradS, shift), height, by="definition of y")
+    m.relation(dot(gradS, rest), 0, by="the rest of the displacement")
+    m.define(shift, (height / beta) * gradS + rest)
     m.define(C_y, sqrt(as_expr(2)))
+    vectors = {gradS: (1, 0), rest: (0, 1), beta: 1, z: 1}
+    for distance, width in ((Fraction(1, 10), 5), (300, Fraction(1, 5)), (300, 1), (2, 20)):
+        m.example({ell: distance, delta: width, **vectors})
 
 
 def derive_tracking(m: Model) -> None:
@@ -150,6 +154,9 @@ def derive_tracking(m: Model) -> None:
     m.relation(dot(u, gradS), 0, by="kernel")
     m.define(apart, wide * u + (height / beta) * gradS)
     m.define(C_x, as_expr(2))
+    vectors = {gradS: (0, 1), u: (1, 0), beta: 1}
+    for distance, place, width in ((Fraction(1, 10), 1, 5), (10, 23, Fraction(1, 5)), (30, 64, 1)):
+        m.example({ell: distance, z: place, delta: width, **vectors})
 
 
 # -------------------------------------------------------------------------------- claims

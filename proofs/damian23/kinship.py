@@ -21,6 +21,8 @@ them a parabola), and of two of them for Lotka-Volterra: convolutions of increas
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -147,11 +149,14 @@ def simulate_kinship(sample: Sample) -> None:
     def gap(depth: float) -> float:
         return rival.period(depth) - period
 
-    if gap(0.05) > 0 or gap(8.0) < 0:
-        sample.reject("no orbit of equal period")
-    depth = float(optimize.brentq(gap, 0.05, 8.0, xtol=1e-13))
+    # near the equilibrium there is no orbit of equal period without equal frequencies
+    depth = 0.05
+    if sample.holds("equal frequencies"):
+        if gap(0.05) > 0 or gap(8.0) < 0:
+            sample.reject("no orbit of equal period in reach")
+        depth = float(optimize.brentq(gap, 0.05, 8.0, xtol=1e-13))
     # what the two orbits' periods may still differ by, times the speeds, is an error of the image
-    slack = 4 * abs(gap(depth)) + 1e-9
+    slack = 1e-9 + (4 * abs(gap(depth)) if sample.holds("equal frequencies") else 0.0)
 
     def image(time: float, which: int) -> Measured:
         """p (0) or q (1) of the point of eq. (4) at a time, by its phase in [0, period)."""
@@ -161,8 +166,8 @@ def simulate_kinship(sample: Sample) -> None:
     for phase in (0.003 * period, 0.3 * period, 0.7 * period):
         now = (image(phase, 0), image(phase, 1))
         rates = [
-            derivatives.derivative(lambda s, w=w, f=phase: image(f + s, w), 0.01 * period)
-            for w in (0, 1)
+            derivatives.derivative(partial(image_at, image, phase, which), 0.01 * period)
+            for which in (0, 1)
         ]
         sample.observe(
             {
@@ -174,6 +179,13 @@ def simulate_kinship(sample: Sample) -> None:
                 rate_q: rates[1],
             }
         )
+
+
+def image_at(
+    image: Callable[[float, int], Measured], phase: float, which: int, s: float
+) -> Measured:
+    """The image a little later."""
+    return image(phase + s, which)
 
 
 CLAIMS = [

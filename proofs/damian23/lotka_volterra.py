@@ -42,7 +42,7 @@ from eostheory.numeric.events import Diverged
 from eostheory.numeric.losses import Draw
 
 from ._common import alpha, beta, eta
-from ._flow import SPEED_X, SPEED_Y, X0, Y0, Flow, X, Xt, Y, Yt, field, g, h
+from ._flow import SPEED_X, SPEED_Y, X0, Y0, Flow, Table, X, Xt, Y, Yt, field, g, h
 from ._toy import Toy
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def formula(m: Model, value: object) -> Expr:
     """A sympy result as a formula."""
     from eostheory.symbolic.convert import from_sympy
 
-    return from_sympy(value, {s.name: s for s in (X, Y, alpha, beta)})  # type: ignore[arg-type]
+    return from_sympy(value, {s.name: s for s in (X, Y, alpha, beta)})
 
 
 def found_integral(m: Model) -> Expr:
@@ -209,7 +209,7 @@ def simulate_term_by_term(sample: Sample) -> None:
         y = state(s)[1]
         return y * y / flow.a
 
-    rates = {
+    rates: Table = {
         h_rate: derivatives.derivative(first, step=2.0**-5),
         square_rate: derivatives.derivative(second, step=2.0**-5),
     }

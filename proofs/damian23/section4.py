@@ -18,7 +18,7 @@ eigenvalue equation; the simulation runs autograd on drawn losses in 2 to 50 dim
 from __future__ import annotations
 
 from eostheory.claims import Claim
-from eostheory.formula import Equation, OrderBound, as_expr, dot, norm2
+from eostheory.formula import Equation, OrderBound, Statement, as_expr, dot, norm2
 
 from . import _jet as jet
 from . import _section4_runs as runs
@@ -66,16 +66,16 @@ coordinates = {
     "x": Equation(x, dot(u, theta - star)),
     "y": Equation(y, dot(gradS, theta - star)),
 }
-taylor = {
+taylor: dict[str, Statement] = {
     "first order": OrderBound(sharpness, sharpness_star + dot(gradS, theta - star), r**2),
     "y": Equation(sharpness_star + dot(gradS, theta - star), 2 / eta + y),
 }
-stage_1 = {
+stage_1: dict[str, Statement] = {
     "increment": Equation(y_next - y, dot(gradS, theta_next - theta)),
     "slope": OrderBound(dot(gradS, theta_next - theta), -(eta * dot(gradL, gradS)), eta * r**2),
     "alpha": Equation(-(eta * dot(gradL, gradS)), eta * alpha),
 }
-stage_2 = {
+stage_2: dict[str, Statement] = {
     "step": Equation(x_next, x - eta * dot(u, grad_theta)),
     "quadratic": OrderBound(
         x - eta * dot(u, grad_theta), x - eta * sharpness * x, eta * (q**2 + r**3)
@@ -83,11 +83,11 @@ stage_2 = {
     "sharpness": OrderBound(x - eta * sharpness * x, x - eta * (2 / eta + y) * x, eta * r**3),
     "flip": Equation(x - eta * (2 / eta + y) * x, -(1 + eta * y) * x),
 }
-stage_3_cubic = {
+stage_3_cubic: dict[str, Statement] = {
     "along u": OrderBound(T(theta - star, theta - star) / 2, x**2 / 2 * T(u, u), r * q),
     "Lemma 2": Equation(x**2 / 2 * T(u, u), x**2 / 2 * gradS),
 }
-stage_3_update = {
+stage_3_update: dict[str, Statement] = {
     "with the cubic term": OrderBound(
         y_next - y, eta * alpha + dot(gradS, -(eta * x**2 / 2) * T(u, u)), eta * (r * q + r**3)
     ),

@@ -26,9 +26,10 @@ from eostheory.numeric.autodiff import gradient
 from eostheory.numeric.losses import Draw
 
 from ._common import alpha, beta, eta, x, x_next, y, y_next
+from ._flow import Table
 from ._jet import scalar_map
 from ._losses import SelfStabilising, drawn_loss
-from ._section4_runs import Table, at_reference, exact, from_star, inner
+from ._section4_runs import at_reference, exact, from_star, inner
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
