@@ -54,17 +54,12 @@ FEW = {"quick": 4, "default": 12}
 
 INVARIANT = {"scale_invariant": "L(c w) = L(w) for every c > 0"}
 SHRINKS = {"decay_below_one": "eta lambda < 1: weight decay shrinks w and does not reverse it"}
-_SAME_LENGTH = "the gradient is orthogonal to theta: |theta + step| = |theta - step|"
-EITHER_SIGN = {
-    f"{part}right {term} sign": _SAME_LENGTH
-    for part, term in (
-        ("direction:", "theta"),
-        ("direction:", "-sqrt(v)**(-1)*grad_theta"),
-        ("", "theta"),
-        ("", "-eta_hat*((1 - eta_hat*lambda_hat)*norm(w)**2)**(-1)*grad_theta"),
-    )
-}
-"""Mutants inside |theta - rate grad| that change a sign and nothing else."""
+
+
+def either_sign(step: str, part: str = "") -> dict[str, str]:
+    """Waivers for mutants inside ``|theta - step|`` that change a sign and nothing else."""
+    why = "the gradient is orthogonal to theta: |theta + step| = |theta - step|"
+    return {f"{part}right {term} sign": why for term in ("theta", step)}
 
 
 def project(x: Expr) -> Expr:

@@ -208,7 +208,7 @@ def observe_transition(
     label = f"u_0 / alpha ({s.h_0.name})"
     speed = top * sample.draw(st.sampled_from([-1.0, -0.5, 0.25, 0.75]), label)
     tables: list[dict[Symbol | FormSymbol, Any]] = []
-    for k in range(5, 13):
+    for k in range(6, 18):
         e = 2.0**-k
         size = share * top
         h_2, u_2, slope, later = transition(land, kicks, top, size, speed, e)

@@ -37,12 +37,12 @@ from eostheory.formula import (
 )
 
 from ._gwsi import (
-    EITHER_SIGN,
     FEW,
     INVARIANT,
     SHRINKS,
     D,
     effective_rate,
+    either_sign,
     eta_hat,
     grad_theta,
     grad_w,
@@ -249,7 +249,7 @@ CLAIMS = [
         corrected_hypotheses=SHRINKS,
         derive=derive_step,
         simulate=simulate_steps,
-        waive=EITHER_SIGN,
+        waive=either_sign("-eta_hat*((1 - eta_hat*lambda_hat)*norm(w)**2)**(-1)*grad_theta"),
         reading="Pi(x) = x / |x| is written out. The proof divides by (1 - eta lambda)|w| inside "
         "Pi, which needs eta lambda < 1; with eta lambda > 1 the direction comes out reversed.",
     ),

@@ -29,13 +29,13 @@ from eostheory.formula import (
 )
 
 from ._gwsi import (
-    EITHER_SIGN,
     FEW,
     INVARIANT,
     beta,
     beta_exact,
     bound_c,
     effective_rate,
+    either_sign,
     eta,
     eta_hat,
     gbar,
@@ -152,6 +152,7 @@ def observe_hyperparameters(sample: Sample, close: bool, constant: bool) -> None
         for s in (2.0**-k, top * (1 - 2.0 ** (-2 * k))):
             if s > top:
                 continue
+            size = length * 2.0 ** (-6 * (k % 2))
             with RunningError() as running:
                 point = torch.tensor([1.0, 2.0], dtype=torch.float64)
                 after = (1 - s) * point
@@ -159,8 +160,8 @@ def observe_hyperparameters(sample: Sample, close: bool, constant: bool) -> None
                 simple = torch.sqrt(torch.tensor(2 * s, dtype=torch.float64))
                 unit = torch.sqrt((1 / left - 1) / 2)
                 apart = abs(1 - (simple / unit) ** 2) / (4 * s)
-                found = {beta_exact: left, eta: simple, eta_exact: unit, gbar: length / simple,
-                         ghat: length / unit, bound_c: slack * apart}  # fmt: skip
+                found = {beta_exact: left, eta: simple, eta_exact: unit, gbar: size / simple,
+                         ghat: size / unit, bound_c: slack * apart}  # fmt: skip
                 read = reader(running)
                 table: Observed = {symbol: read(value) for symbol, value in found.items()}
             scale = s if s == 2.0**-k else None
@@ -269,7 +270,7 @@ CLAIMS = [
         hypotheses={**INVARIANT, **RANGE},
         derive=derive_quasi,
         simulate=simulate_quasi,
-        waive=EITHER_SIGN,
+        waive=either_sign("-sqrt(v)**(-1)*grad_theta", "direction:"),
         reading="'There is a quasi-RMSprop scheduler' is read with the construction of the proof: "
         "the exact scheduler of Theorem B.7 in the printed hyperparameters sets the rates; its "
         "moments obey the second inequality of Definition B.5 for bounded v and gbar.",

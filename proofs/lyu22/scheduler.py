@@ -31,12 +31,12 @@ from eostheory.formula import (
 )
 
 from ._gwsi import (
-    EITHER_SIGN,
     FEW,
     INVARIANT,
     SHRINKS,
     beta,
     effective_rate,
+    either_sign,
     eta,
     eta_hat,
     gbar,
@@ -238,7 +238,7 @@ CLAIMS = [
         corrected_hypotheses=SHRINKS,
         derive=derive_rates,
         simulate=simulate_rates,
-        waive=EITHER_SIGN,
+        waive=either_sign("-sqrt(v)**(-1)*grad_theta", "direction:"),
         reading="'Evolves exactly as the scheduler' is the recursion of Definition B.6 with the "
         "printed hyperparameters at every step, its start, its output and the update of the "
         "direction. The moments follow the recursion for every eta lambda other than 1; the "
