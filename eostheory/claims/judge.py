@@ -177,8 +177,9 @@ def compare_parts(
     )
     if model is not None and model.satisfiable() is False:
         return Judgement(Verdict.VACUOUS, legs, decisions, comparisons, between)
-    if record is not None and not record.instances:
-        legs = Legs(legs.derivation_statement, Leg.NONE, Leg.NONE)
+    if record is not None and legs.simulation_statement is Leg.NONE:
+        # A witness that was called and has nothing to say is no agreement.
+        legs = Legs(legs.derivation_statement, Leg.UNDECIDED, legs.derivation_simulation)
     rigor = "proved"
     if any(d.rigor == "certified" for d in decisions.values()):
         rigor = "certified"

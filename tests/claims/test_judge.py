@@ -198,3 +198,12 @@ def test_a_survivor_needs_a_written_waiver_and_a_waiver_needs_a_survivor():
     assert any("right 2 x2" in item["text"] for item in record["evidence"])
     unwaived = judged({})["mutants"]["derivation"]
     assert {s["mutant"] for s in unwaived["survivors"] if s["reason"] is None} >= {"left x x2"}
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [lambda s: s.reject("never admissible"), lambda s: s.observe({x: 1, y: 1})],
+    ids=["every instance rejected", "the symbols never observed"],
+)
+def test_a_simulation_that_has_nothing_to_say_is_no_agreement(silent):
+    assert verdict(simulate=silent)["verdict"] == "undecided"
