@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from eostheory.agree import measured
 
 from . import _notation as n
-from ._edge import SCALES, Values, look, quadratic_term
+from ._edge import SCALES, Values, look, projection_bend, quadratic_term
 from ._valley import Array, Valley, normalized, renormalized, valley
 
 if TYPE_CHECKING:
@@ -132,6 +132,15 @@ def spectrum(sphere: bool, dim: int, rank: int, seed: int) -> Values:
     }
     found = {k: measured(v, ROUNDINGS, 20.0) for k, v in known.items()}
     return found | {"foot": loss.base}
+
+
+def draw_bend(sample: Sample) -> None:
+    """Observe the second derivative of the gradient-flow projection at a drawn minimizer."""
+    dim = sample.draw(st.integers(3, 5), "dimension")
+    seed = sample.draw(st.integers(0, 10**6), "loss")
+    values = spectrum(False, dim, dim - 2, seed)
+    table = {n.SYMBOLS[k]: v for k, v in values.items()}
+    sample.observe({**table, n.B: projection_bend(valley(False, dim, dim - 2, seed))})
 
 
 def draw_spectrum(sample: Sample, sphere: bool) -> None:

@@ -6,7 +6,7 @@ through :func:`sizes`, which declares what the hypotheses make bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
 from itertools import count
@@ -155,3 +155,29 @@ def _monomials(normal: Expr) -> Iterator[Expr]:
 
 def _factors(term: Expr) -> tuple[Expr, ...]:
     return term.factors if isinstance(term, Mul) else (term,)
+
+
+def shared(m: Model, build: Callable[..., None], *args: bool) -> None:
+    """What ``build`` derives, worked out once per process and set of withheld hypotheses."""
+    source = _built(build, args, m.withheld)
+    m.patterns |= source.patterns
+    for form, by in source.kernel.words.symmetric_forms.items():
+        m.fully_symmetric(form, by=by)
+    for lhs, rhs, by in source.relations:
+        m.relation(lhs, rhs, by=by)
+    for symbol, value in source.kernel.definitions.items():
+        m.define(symbol, value)
+    m.bounds += source.bounds
+    m.landaus |= source.landaus
+    m.steps += source.steps
+    m.rests_on += source.rests_on
+    _granted[m] = [*_granted.get(m, []), *_granted.get(source, [])]
+
+
+@cache
+def _built(build: Callable[..., None], args: tuple[bool, ...], withheld: frozenset[str]) -> Model:
+    from eostheory.symbolic import Model as Fresh
+
+    model = Fresh(withheld=withheld)
+    build(model, *args)
+    return model

@@ -15,7 +15,7 @@ from eostheory.formula import Expr, Inequality, Symbol, as_expr, dot, norm, norm
 from . import _notation as n
 from ._jets import advance, minimizer, quadratic, sharpness, slope
 from ._notation import B, D
-from ._orders import bound, giant, letter, settle, sizes, taylor, unless
+from ._orders import bound, giant, letter, settle, shared, sizes, taylor, unless
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
@@ -188,6 +188,15 @@ def _diagonal(*entries: int) -> tuple[tuple[int, ...], ...]:
 
 def two(m: Model, sphere: bool, read: bool = True) -> None:
     """Two steps from an aligned state (Lemmas H.11, H.20, L.4 to L.6)."""
+    shared(m, _two, sphere, read)
+
+
+def one(m: Model, sphere: bool, read: bool = True) -> None:
+    """One step from a bounded state (Lemmas H.9 and L.2)."""
+    shared(m, _one, sphere, read)
+
+
+def _two(m: Model, sphere: bool, read: bool) -> None:
     walk = Walk(m, sphere, *aligned(m, sphere))
     walk.take(n.rate0, n.gbar0, n.xhat1, n.uhat1)
     walk.take(n.rate1, n.gbar1, n.xhat2, n.uhat2)
@@ -197,8 +206,7 @@ def two(m: Model, sphere: bool, read: bool = True) -> None:
         walk.read(walk.land(n.xhat2, n.phi2, n.x2), n.x2, n.h2, n.u2)
 
 
-def one(m: Model, sphere: bool, read: bool = True) -> None:
-    """One step from a bounded state (Lemmas H.9 and L.2)."""
+def _one(m: Model, sphere: bool, read: bool) -> None:
     walk = Walk(m, sphere, *scattered(m, sphere, read))
     walk.take(n.rate0, n.gbar0, n.xhat1, n.uhat1)
     m.define(n.hhat1, dot(n.v1, n.xhat1) / n.eta)

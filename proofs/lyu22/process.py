@@ -17,6 +17,7 @@ from eostheory.formula import (
 )
 
 from ._edge import draw_edge
+from ._near import draw_bend
 from ._notation import (
     P0,
     ZERO,
@@ -179,7 +180,7 @@ CLAIMS = [
         Equation(B(v1, v1), 0 * v1),
         {"flow": FIBRE["flow"]},
         derive=_normal,
-        simulate=partial(draw_edge, sphere=False, ask=(), fades=False, bend=True),
+        simulate=draw_bend,
         corrected=Equation(B(v1, v1), -HALF * glog),
         reading="At x = v_1, which is normal to the manifold.",
         examples=EXAMPLES,

@@ -44,6 +44,7 @@ STEPS = {
     "r": "r = O(alpha)",
     "alpha": "1 <= alpha <= eta^{-o(1)}",
 }
+PRINTED_H = "H_t is H(phi), as in the line before."
 FLAT = {
     "eigenpair": "v_1 is a unit eigenvector of H(phi) for lambda_1",
     "null space": "P_0 projects onto the null space of H(phi)",
