@@ -62,8 +62,11 @@ fluctuations = {
 
 
 # -------------------------------------------------------------------------------- derivation
-def level_set(m: Model, far: bool = False) -> None:
-    """A point of the level set through (X(0), 0), and what calculus says about logarithms."""
+def level_set(m: Model, *needed: str, far: bool = False) -> None:
+    """A point of the level set through (X(0), 0), and what calculus says about logarithms.
+
+    ``needed`` names what is to be bounded: ``X from below``, ``X from above``, ``rates``.
+    """
     m.uses("damian23/lemma-3")
     m.assume(Inequality(ell, ">", zero), by="start")
     if far:
@@ -75,12 +78,17 @@ def level_set(m: Model, far: bool = False) -> None:
     m.assume(Inequality(height, ">=", zero), by="start")
     m.define(Yt, sqrt(alpha * height))
     m.step("on the level set through (X(0), 0), with z = (X/delta)^2", f"Y^2 = {to_latex(Yt**2)}")
-    # the last two bound log 3 by 4/3
-    for argument in (z, z * exp(2 * ell), z / 3, as_expr(Fraction(3, 2)), as_expr(Fraction(4, 3))):
+    arguments = [z]
+    if "X from below" in needed:
+        arguments.append(z * exp(2 * ell))
+    if "X from above" in needed:
+        # the last two bound log 3 by 4/3
+        arguments += [z / 3, as_expr(Fraction(3, 2)), as_expr(Fraction(4, 3))]
+        fact(m, Inequality(exp(2 * ell), ">=", 1 + 2 * ell))
+    for argument in arguments:
         logarithm_below(m, argument)
     fact(m, Inequality(exp(-2 * ell), "<=", one))
-    fact(m, Inequality(exp(2 * ell), ">=", 1 + 2 * ell))
-    if "start" not in m.withheld:
+    if "rates" in needed and "start" not in m.withheld:
         for strict in (exp(-2 * ell) - 1 + 2 * ell, 1 - exp(-2 * ell)):
             prove(Inequality(strict, ">", zero), Inequality(ell, ">", zero))
             m.assume(Inequality(strict, ">", zero), by="start")
@@ -143,15 +151,28 @@ def constants(m: Model) -> None:
 
 
 def derive_corollary(m: Model) -> None:
-    """The level set with its extremes in closed form."""
-    level_set(m, far=True)
+    """All three bounds."""
+    level_set(m, "X from below", "X from above", far=True)
+    constants(m)
+    instances(m, far="far" not in m.withheld)
+
+
+def derive_upper(m: Model) -> None:
+    """The bound on X, with its extremes in closed form."""
+    level_set(m, "X from above", far=True)
     constants(m)
     instances(m, far="far" not in m.withheld)
     extremes(m)
 
 
-def derive_bounds(m: Model) -> None:
-    """The same for every start below delta."""
+def derive_lower(m: Model) -> None:
+    """X(0) is the smallest X, for every start below delta."""
+    level_set(m, "X from below")
+    instances(m, far=False)
+
+
+def derive_height(m: Model) -> None:
+    """The bound on Y, for every start below delta."""
     level_set(m)
     m.define(C_y, sqrt(as_expr(2)))
     instances(m, far=False)
@@ -164,8 +185,8 @@ def extremes(m: Model) -> None:
 
     found = first_integral(field())
     assert found is not None
-    level = found.value.subs({"Y": 0})
-    coordinate = field().coords[0]
+    coordinate, height = field().coords
+    level = found.value.subs(height, 0)
     start = type(coordinate)("X0", positive=True)
     for value in level_extremes(found.value, field(), coordinate, level.subs(coordinate, start)):
         m.step("turning point of X on the level set through (X(0), 0)", f"X = {value}")
@@ -173,7 +194,7 @@ def extremes(m: Model) -> None:
 
 def derive_fluctuations(m: Model) -> None:
     """Bounds of the right size, and how the extremes move with alpha and beta at fixed X(0)."""
-    level_set(m)
+    level_set(m, "X from above", "rates")
     m.define(C_x, as_expr(2))
     m.define(C_y, sqrt(as_expr(2)))
     a, b, start, peak, top_z = (scalar(n, positive=True) for n in ("a", "b", "s", "p", "z_top"))
@@ -223,7 +244,7 @@ CLAIMS = [
         "damian23/cor-1.x-lower",
         lower,
         hypotheses=START,
-        derive=derive_bounds,
+        derive=derive_lower,
         examples={"quick": 3},
         simulate=runs.lower,
         reading=STARTS,
@@ -232,7 +253,7 @@ CLAIMS = [
         "damian23/cor-1.x-upper",
         upper,
         hypotheses=START,
-        derive=derive_corollary,
+        derive=derive_upper,
         simulate=runs.corollary,
         corrected_hypotheses={"far": "X(0) <= delta/e"},
         waive={"left Xt x1.001": NOT_SHARP},
@@ -242,7 +263,7 @@ CLAIMS = [
         "damian23/cor-1.y",
         bound_y,
         hypotheses=START,
-        derive=derive_bounds,
+        derive=derive_height,
         examples={"quick": 3},
         simulate=runs.bounds,
         reading=STARTS + SOME_C + "sqrt(2), which is the best one.",

@@ -120,9 +120,9 @@ def along_flow(m: Model, value: Expr) -> Expr:
     return m.differentiate(value, X, SPEED_X) + m.differentiate(value, Y, SPEED_Y)
 
 
-def on_level_set(m: Model) -> tuple[Expr, Expr]:
+def on_level_set(m: Model, *needed: str) -> tuple[Expr, Expr]:
     """X(t) and Y(t) on the level set of lemma 3."""
-    level_set(m)
+    level_set(m, *needed)
     return delta * sqrt(z), sqrt(alpha * (level_height()))
 
 
@@ -148,7 +148,7 @@ def derive_tracking(m: Model) -> None:
     """The displacement is x u + y grad S/beta: the rest is the constrained trajectory's."""
     m.uses("damian23/lemma-13")
     m.uses("damian23/sec4.orthogonal-update")
-    wide, height = on_level_set(m)
+    wide, height = on_level_set(m, "X from above")
     m.relation(dot(u, u), 1, by="unit eigenvector")
     m.relation(dot(gradS, gradS), beta, by="definition of beta")
     m.relation(dot(u, gradS), 0, by="kernel")
