@@ -171,7 +171,7 @@ def quadratic_part(sphere: bool, dim: int, rank: int, seed: int) -> Values:
             x = place(x - 2 / at.lam * torch.func.grad(loss.loss)(x))
         return x - linear(linear(start))
 
-    twice = torch.func.jacfwd(torch.func.jacfwd(excess))(torch.tensor(0.0, dtype=torch.float64))
+    twice = torch.func.jacrev(torch.func.jacrev(excess))(torch.tensor(0.0, dtype=torch.float64))
     return {
         "lam": measured(at.lam, ROUNDINGS),
         "H": measured(at.hessian, ROUNDINGS, 10.0),

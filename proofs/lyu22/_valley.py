@@ -62,21 +62,26 @@ class Valley:
         (slope,) = torch.autograd.grad(self.loss(point).sum(), point)
         return np.asarray(slope.numpy())
 
+    def _second(self, point: torch.Tensor) -> torch.Tensor:
+        # Reverse mode throughout: torch's forward mode loads parts of torch that warn.
+        found: torch.Tensor = torch.func.jacrev(torch.func.jacrev(self.loss))(point)
+        return found
+
     def hessian(self, offset: Array) -> Array:
         """Hessian (D, D) at one offset, by autograd twice."""
-        matrix = torch.func.hessian(self.loss)(torch.tensor(offset))
+        matrix = self._second(torch.tensor(offset))
         return np.asarray(((matrix + matrix.T) / 2).numpy())
 
     def third(self, offset: Array) -> Array:
         """Third derivative (D, D, D) at one offset, by autograd thrice."""
-        third = torch.func.jacfwd(torch.func.hessian(self.loss))(torch.tensor(offset))
+        third = torch.func.jacrev(self._second)(torch.tensor(offset))
         return np.asarray(third.numpy())
 
     def log_sharpness_gradient(self, offset: Array) -> Array:
         """Gradient of the logarithm of the top Hessian eigenvalue, through the eigensolver."""
 
         def log_top(point: torch.Tensor) -> torch.Tensor:
-            matrix = torch.func.hessian(self.loss)(point)
+            matrix = self._second(point)
             return torch.log(torch.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
 
         return np.asarray(torch.func.grad(log_top)(torch.tensor(offset)).numpy())
