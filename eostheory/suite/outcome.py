@@ -76,7 +76,7 @@ def complete(
             as_expected=verdict is expected.verdict or better,
             improved=better,
             conditional=_weaker_ancestors(library, name, verdicts),
-            nature=_nature(library, record, verdicts),
+            nature=_nature(library, record, verdicts, records),
         )
 
 
@@ -95,19 +95,33 @@ def _weaker_ancestors(library: Library, name: str, verdicts: Mapping[str, str]) 
     return sorted(i for i in seen if strength(verdicts.get(i)) < own)
 
 
-def _nature(library: Library, record: Record, verdicts: Mapping[str, str]) -> str | None:
+def _nature(
+    library: Library,
+    record: Record,
+    verdicts: Mapping[str, str],
+    records: Mapping[str, Record],
+) -> str | None:
     """What kind of mistake a refuted claim is."""
     if record["verdict"] != Verdict.REFUTED:
         return None
     if record["extraction"]:
         return "extraction"
-    corrected = record["corrected"] or {}
-    if corrected.get("hypothesis") and corrected.get("latex") in (None, {}, record["encoded"]):
+    if _lacks_hypothesis_only(record):
         return "hypothesis"
     parent = _conclusion_of(library, str(record["id"]))
-    if parent is not None and verdicts.get(parent) != Verdict.REFUTED:
+    if parent is None:
+        return "conclusion"
+    survives = verdicts.get(parent) != Verdict.REFUTED
+    if survives or (parent in records and _lacks_hypothesis_only(records[parent])):
         return "slip"
     return "conclusion"
+
+
+def _lacks_hypothesis_only(record: Record) -> bool:
+    """Whether the statement is right as printed under what the paper leaves unsaid."""
+    corrected = record["corrected"] or {}
+    same = corrected.get("latex") in (None, {}, record["encoded"])
+    return bool(corrected.get("hypothesis")) and same
 
 
 def _conclusion_of(library: Library, name: str) -> str | None:
