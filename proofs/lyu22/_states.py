@@ -84,7 +84,7 @@ class Walk:
         self.second = n.alpha * size * n.eta
         self.third = n.alpha * size**2 * n.eta
         self.gain = n.C_b * n.eta**2 + n.eta**4 * letter(m, "beta")
-        m.define(n.u0, n.alpha * unless(m, "bounded") * letter(m, "u"))
+        m.define(n.u0, n.alpha * unless(m, "bounded") * scalar("relative_u"))
         self.hat: Expr = x
         self.uhat: Expr = n.u0
         self.moment: Expr = (1 + n.eta * n.u0) / n.mu**2
@@ -171,13 +171,16 @@ def contraction(m: Model, rest: Expr, *later: tuple[Symbol, int], general: bool 
                 n.P0: _diagonal(0, 0, 1),
                 n.v1: (1, 0, 0),
                 **{scalar(f"part_{length.name}"): 0 for length, _ in later},
+                vector("direction", D, r"\hat x"): (1, 0, 0),
             }
         )
     for length, steps in later:
         part = scalar(f"part_{length.name}")
         m.assume(Inequality(part, "<=", as_expr(1)))
         m.assume(Inequality(part, ">=", as_expr(-1)))
-        m.define(length, shrink**steps * n.nzt0 + n.K * part * rest)
+        after = shrink**steps * n.nzt0 + n.K * part * rest
+        m.assume(Inequality(after, ">=", n.ZERO))
+        m.define(length, after)
 
 
 def _diagonal(*entries: int) -> tuple[tuple[int, ...], ...]:

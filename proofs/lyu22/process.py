@@ -26,6 +26,7 @@ from ._notation import (
     H,
     Phi_phi,
     T,
+    alpha,
     eta,
     glog,
     h0,
@@ -108,6 +109,13 @@ def _expanded(m: Model) -> None:
     m.define(phi2, phi0 + linear + size_later**3 * letter(m, "third", (D,)))
 
 
+def _bends(m: Model) -> None:
+    """The second-order terms before and after two steps."""
+    two(m, False, read=False)
+    _bend(m)
+    m.example({**_example(), vector("off_axis", D): (0, 1)})
+
+
 def _normal(m: Model) -> None:
     """The projection's second derivative alone."""
     settings(m, False)
@@ -142,6 +150,8 @@ def _expansion(at: Any, bent: Any) -> OrderBound:
     return OrderBound(at, Phi_phi + P0 @ bent + HALF * B(bent, bent), h0**3 * eta**3)
 
 
+CUBE = h0**3 * eta**3
+BENT = -HALF * h0**2 * eta**2 * glog
 FIBRE = {
     "bounded": HYPOTHESES["bounded"],
     "aligned": HYPOTHESES["aligned"],
@@ -173,6 +183,24 @@ CLAIMS = [
         {k: FIBRE[k] for k in ("aligned", "bounded")},
         derive=_expanded,
         simulate=partial(draw_edge, sphere=False, ask=(), fades=False, bend=True),
+        examples=EXAMPLES,
+    ),
+    Claim(
+        "lyu22/lemma-L.6.p3",
+        {
+            "before": OrderBound(B(x0, x0), 0 * x0, CUBE),
+            "after": OrderBound(B(xhat2, xhat2), 0 * x0, CUBE),
+        },
+        {k: FIBRE[k] for k in ("aligned", "bounded", "flow")},
+        derive=_bends,
+        simulate=partial(draw_edge, sphere=False, ask=(), fades=False, bend=True),
+        corrected={
+            "before": OrderBound(B(x0, x0), BENT, CUBE),
+            "after": OrderBound(
+                B(xhat2, xhat2), -HALF * h0**2 * eta**2 * glog, alpha * h0**2 * eta**3
+            ),
+        },
+        reading="The identity at v_1 itself is Lemma I.2.",
         examples=EXAMPLES,
     ),
     Claim(
