@@ -138,14 +138,14 @@ def four_stages(sample: Sample) -> None:
 
 
 def slow_losses(sample: Sample, epsilon: float = 0.02) -> Iterator[SelfStabilising]:
-    """Two cubic losses with eta sqrt(alpha) = epsilon, one with delta = 1/2, one with delta = 50.
+    """Two cubic losses with eta sqrt(alpha) = epsilon, one with delta = 0.005, one with delta = 50.
 
     The third derivative is scaled to delta, so that no unit of length is special, the gradient to
     epsilon.
     """
     loss = drawn_loss(sample, kernel=True, transverse=True, largest=8)
     alpha_ = (epsilon / loss.eta) ** 2
-    for width in (0.5, 50.0):
+    for width in (0.005, 50.0):
         size = float((loss.t3 @ loss.u @ loss.u).norm())
         bent = (2 * alpha_) ** 0.5 / width / size * loss.t3
         scale = -alpha_ / float(torch.dot(loss.g, bent @ loss.u @ loss.u))

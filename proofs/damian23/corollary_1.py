@@ -229,6 +229,8 @@ SOME_C = "'<~' is '<= C times' with an absolute constant C: "
 
 NOT_SHARP = "an absolute constant absorbs it: C = 2 is not the smallest one (1.81 would do)"
 
+SHARPER = "true as well: the bound on Y needs no 1 beside the logarithm (cor-1.y)"
+
 CLAIMS = [
     Claim(
         "damian23/cor-1",
@@ -275,6 +277,7 @@ CLAIMS = [
         derive=derive_fluctuations,
         simulate=runs.fluctuations,
         examples={"quick": 2, "default": 6, "thorough": 30},
+        waive={"sharpness:right 1 dropped": SHARPER, "sharpness:right 1 -1": SHARPER},
         reading=STARTS + "The tilde of O hides sqrt(1 + log(delta/X(0))), the constants are 2 and "
         "sqrt(2); 'increase' and 'decrease' are said of the extremes of an orbit at fixed X(0).",
     ),
