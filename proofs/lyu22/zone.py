@@ -53,9 +53,7 @@ hop = vector("hop", D)
 rest = vector("rest", D, r"(\phi_t-\zeta)")
 
 ZONE = {"small": "the state is alpha-bounded and eta is small: C alpha eta <= epsilon_0/4"}
-ROOM = {
-    "*- zeta) x1.001": "the landing is within 3/4 epsilon_0, so that a thousandth more changes nothing"
-}
+ROOM = {"*- zeta) x1.001": "the landing is within 3/4 epsilon_0: a thousandth more is no matter"}
 INNER = {"inner": "phi_t is within epsilon_0/2 of the flow's path, as it is along the whole proof"}
 
 
