@@ -78,7 +78,7 @@ def level_set(m: Model, *needed: str, far: bool = False) -> None:
     m.assume(Inequality(height, ">=", zero), by="start")
     m.define(Yt, sqrt(alpha * height))
     m.step("on the level set through (X(0), 0), with z = (X/delta)^2", f"Y^2 = {to_latex(Yt**2)}")
-    arguments = [z]
+    arguments: list[Expr] = [z]
     if "X from below" in needed:
         arguments.append(z * exp(2 * ell))
     if "X from above" in needed:
