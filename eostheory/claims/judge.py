@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Decision, Model
 
 _EXAMPLES = {"quick": 6, "default": 20, "thorough": 100}
-_MUTANTS: dict[str, int | None] = {"quick": 16, "default": 48, "thorough": None}
+_MUTANTS: dict[str, int | None] = {"quick": 12, "default": 48, "thorough": None}
 _LEG = {"holds": Leg.SAME, "fails": Leg.DIFFERS, "undecided": Leg.UNDECIDED}
 
 
