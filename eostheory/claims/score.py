@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 
+_WITHHELD = 1 / 2
+"""Share of the instances on which a dropped hypothesis is tried: one violation is enough."""
+
+
 @dataclass
 class Score:
     """How many mutants a witness noticed, and which it did not."""
@@ -102,7 +106,7 @@ def score_simulation(
         killed = compare(mutant.statement, record, first=True).outcome != "same"
         _count(score, claim, "simulation", name, mutant, killed)
     for hypothesis in sorted(record.asked - withheld):
-        weaker = witnesses.record(withheld | {hypothesis}, share=0.5)
+        weaker = witnesses.record(withheld | {hypothesis}, share=_WITHHELD)
         assert weaker is not None
         killed = any(compare(p, weaker, first=True).outcome != "same" for p in parts.values())
         key = f"without {hypothesis}"

@@ -186,6 +186,10 @@ CLAIMS = [
         derive=derive_follows,
         simulate=runs.follows,
         rests_on=("damian23/eq-3",),
+        waive={
+            "simulation:*x1.001": "at a fixed time even the smallest step measured leaves a gap "
+            "of order eta that is wider than a thousandth"
+        },
         reading="'This process will then follow eq. (4)': one step errs by O(eta^2), any fixed "
         "time T = eta t by O(eta), with |x_t| for X. Not for ever: with eta sqrt(alpha) = 0.1 and "
         "x_0 = 0.3 the toy loss diverges after some 500 steps.",
