@@ -98,8 +98,9 @@ def fluctuations(sample: Sample) -> None:
     """The extremes of an orbit, and how they move when alpha or beta does."""
     drawn, ell_ = Flow.drawn(sample), spread(sample, 0.1, 4.0)
     flow = Flow(drawn.a, 30 * drawn.b)
-    for distance in (ell_, 0.05 * ell_):
-        orbit(sample, flow, distance, {C_x: 2.0, C_y: Measured(2.0**0.5, 2.0**-52)})
+    weak = Flow(drawn.a / 64, 30 * drawn.b)  # tells alpha from its root
+    for orbit_of, distance in ((flow, ell_), (flow, 0.05 * ell_), (weak, ell_)):
+        orbit(sample, orbit_of, distance, {C_x: 2.0, C_y: Measured(2.0**0.5, 2.0**-52)})
     first = flow.delta * float(np.exp(-ell_))
 
     def peak(a: float, b: float, which: int) -> Measured:

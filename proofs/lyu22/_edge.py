@@ -30,6 +30,9 @@ SCALES = tuple(2.0**-k for k in range(9, 14))
 ROUNDINGS = 8
 """Operations behind a top eigenvalue, as its error shows against longer arithmetic."""
 
+SPECTRAL = 2000
+"""Operations behind an eigensolver's derivative at these sizes, as ``_near`` counts them."""
+
 Values = dict[str, Any]
 
 
@@ -258,8 +261,8 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
     x = [theta - point.phi for theta, point in zip(thetas, at, strict=True)]
     hat = [theta - here.phi for theta in thetas]
     third = loss.third(here.phi)
-    log_gradient = bend(third, here.v1, here.v1) / here.lam
-    drift = here.null @ log_gradient
+    # Through the eigensolver, not through the third derivative that the derivation contracts.
+    drift = here.null @ loss.log_sharpness_gradient(here.phi)
     if loss.sphere:
         foot = loss.base + here.phi
         drift = drift - (drift @ foot) * foot
@@ -274,7 +277,7 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
         "P0": here.null,
         "v1": here.v1,
         "gamma": 0.98 * here.gap,
-        "glog": drift,
+        "glog": measured(drift, SPECTRAL, 20.0 / here.gap),
         "psi_v1": quadratic_term(loss, here, third, here.v1),
         "psi_x": quadratic_term(loss, here, third, x[0]),
         "foot": loss.base + here.phi,
