@@ -252,6 +252,11 @@ def edge(setting: Setting, last: int = 2) -> tuple[tuple[Values, ...], ...]:
     )
 
 
+def _spectral(value: Array, at: Point, size: float) -> Measured:
+    """A value that went through the eigensolver; ``size`` is that of its argument."""
+    return measured(value, SPECTRAL, 20.0 / at.gap * size)
+
+
 def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
     """The named quantities of one run."""
     loss = setting.valley
@@ -277,9 +282,9 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
         "P0": here.null,
         "v1": here.v1,
         "gamma": 0.98 * here.gap,
-        "glog": measured(drift, SPECTRAL, 20.0 / here.gap),
-        "psi_v1": quadratic_term(loss, here, third, here.v1),
-        "psi_x": quadratic_term(loss, here, third, x[0]),
+        "glog": _spectral(drift, here, 1.0),
+        "psi_v1": _spectral(quadratic_term(loss, here, third, here.v1), here, 1.0),
+        "psi_x": _spectral(quadratic_term(loss, here, third, x[0]), here, float(x[0] @ x[0])),
         "foot": loss.base + here.phi,
         "T": third,
         "Phi_phi": here.phi,

@@ -84,7 +84,9 @@ def steps(near: Near) -> tuple[Values, ...]:
                 "step0": x,
                 "step1": after,
                 "step2": step(loss, after, rates[1]),
-                "psi_x": quadratic_term(loss, at, third, x),
+                "psi_x": measured(
+                    quadratic_term(loss, at, third, x), ROUNDINGS, 20.0 * float(x @ x)
+                ),
             }
         )
     return tuple(found)
