@@ -131,7 +131,8 @@ _WEAKER = {
         *("exponent -1", "gamma -> nzt0", "nzt0 -> size", "nzt0 -> r"),
     ),
 }
-SOME_K = {f"simulation:*{end}": reason for reason, ends in _WEAKER.items() for end in ends}
+SOME_K = {
+    "simulation:*nzt0 x1/2": "shown by draws along the slowest direction only, which some seeds lack",f"simulation:*{end}": reason for reason, ends in _WEAKER.items() for end in ends}
 """What runs cannot notice in a bound with an unnamed constant."""
 
 
