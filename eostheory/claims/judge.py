@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from eostheory.claims.claim import Claim, Parts, symbols_in
 from eostheory.claims.score import score_derivation, score_simulation
 from eostheory.claims.verdict import Leg, Legs, Verdict, combine, is_exact_form, verdict_of
-from eostheory.formula import Equation, Symbol
+from eostheory.formula import Equation, Statement, Symbol
 
 if TYPE_CHECKING:
     from eostheory.agree import Comparison, Record
@@ -183,18 +183,26 @@ def compare_parts(
     rigor = "proved"
     if any(d.rigor == "certified" for d in decisions.values()):
         rigor = "certified"
-    differing = [p for n, p in parts.items() if n in decisions and decisions[n].outcome == "fails"]
-    # A part that is false as derived but measured as true is a conflict only if measuring
-    # generic instances must have shown it.
-    agreeing = all(
-        comparisons[n].outcome == "same"
-        for n, p in parts.items()
-        if n in comparisons and n in decisions and decisions[n].outcome == "fails"
+    contradiction = any(
+        _contradict(part, decisions[name], comparisons[name])
+        for name, part in parts.items()
+        if name in decisions and name in comparisons
     )
-    clash = agreeing and bool(differing) and any(is_exact_form(p) for p in differing)
-    clash = clash and legs.simulation_statement is Leg.SAME
-    verdict = verdict_of(legs, rigor=rigor, definition=definition, exact_form=clash)
+    if contradiction:
+        legs = replace(legs, derivation_simulation=Leg.DIFFERS)
+    verdict = verdict_of(legs, rigor=rigor, definition=definition, exact_form=contradiction)
     return Judgement(verdict, legs, decisions, comparisons, between)
+
+
+def _contradict(part: Statement, decision: Decision, comparison: Comparison) -> bool:
+    """Whether the witnesses cannot both be right about one part.
+
+    Judged part by part: another part that both find false must not hide it.  A bound can be false
+    at an exact point and true at every drawn one; an equation or an order cannot.
+    """
+    if decision.outcome == "holds":
+        return comparison.outcome == "differs"
+    return decision.outcome == "fails" and comparison.outcome == "same" and is_exact_form(part)
 
 
 def _compare_all(parts: Parts, record: Record | None) -> dict[str, Comparison]:

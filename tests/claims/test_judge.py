@@ -1,5 +1,6 @@
 """The engine tells a wrong statement, a wrong derivation and a wrong simulation apart."""
 
+import functools
 from fractions import Fraction
 
 import pytest
@@ -207,3 +208,19 @@ def test_a_survivor_needs_a_written_waiver_and_a_waiver_needs_a_survivor():
 )
 def test_a_simulation_that_has_nothing_to_say_is_no_agreement(silent):
     assert verdict(simulate=silent)["verdict"] == "undecided"
+
+
+def test_a_part_that_both_find_false_does_not_hide_a_contradiction_on_another():
+    def derive(m):
+        derive_square(m)
+        m.assume(Inequality(x, ">", y))
+
+    def simulate(s, larger_first):
+        a, b = s.draw(NUMBERS, "x"), s.draw(NUMBERS, "y")
+        a, b = (a + b, b) if larger_first else (b, a + b)
+        s.observe({x: a, y: b, side: a + b, area: (a + b) * (a + b)})
+
+    parts = {"false for both": WRONG, "true as derived": Inequality(x, ">", y)}
+    for larger_first, expected in ((True, "refuted"), (False, "conflict")):
+        run = functools.partial(simulate, larger_first=larger_first)
+        assert verdict(statement=parts, derive=derive, simulate=run)["verdict"] == expected
