@@ -81,7 +81,7 @@ def scratch(model: Model, extra: list[Inequality]) -> Model:
     fresh = Fresh()
     fresh.patience = 0.2
     kernel = model.kernel
-    for condition, tag in model.assumptions:
+    for condition, tag in (*model.assumptions, *model.facts):
         left = kernel.scalar(condition.lhs) - kernel.scalar(condition.rhs)
         fresh.assume(Inequality(model.lift.poly(left), condition.relation, as_expr(0)), tag)
     for condition in extra:

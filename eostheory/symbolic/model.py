@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from eostheory.formula import (
     vector,
 )
 from eostheory.formula.core import Dim
-from eostheory.symbolic import relations
-from eostheory.symbolic.decision import Decision
+from eostheory.symbolic import lemmas, relations
+from eostheory.symbolic.decision import Decision, Rigor
 from eostheory.symbolic.derivatives import directional, riesz, strip
 from eostheory.symbolic.equations import decide_equation
 from eostheory.symbolic.instances import Supply
@@ -56,6 +56,8 @@ class Model:
         self.patterns: set[Symbol] = set()
         self.relations: list[tuple[Expr, Expr, str]] = []
         self.assumptions: list[tuple[Inequality, str]] = []
+        self.facts: list[tuple[Inequality, str]] = []
+        self.lemmas: dict[str, tuple[frozenset[str], Rigor]] = {}
         self.bounds: list[tuple[Expr, str]] = []
         self.landaus: set[Symbol] = set()
         self.unbounded: set[Symbol] = set()
@@ -143,6 +145,27 @@ class Model:
         self.kernel.forget()
         self._supply = None
         relations.learn(self, condition, by)
+
+    def lemma(
+        self,
+        name: str,
+        statement: Inequality,
+        given: Sequence[Inequality] = (),
+        where: Mapping[Expr, Expr] | None = None,
+    ) -> Decision:
+        """Prove an intermediate bound and keep it as a fact, tagged by what it rests on.
+
+        Args:
+            name: shown in the narrative; unique.
+            statement: the bound; a fact from now on, if it holds.
+            given: the only bounds that the proof may use (each is proved here first), so that the
+                solver sees a small problem.  Everything known is used when nothing is given.
+            where: fresh letters of ``statement`` and ``given`` -> the formulas they stand for.
+
+        Returns:
+            The answer; nothing is kept unless it is ``holds``.
+        """
+        return lemmas.prove(self, name, statement, given, where or {})
 
     def example(self, table: Table | Callable[[], Table]) -> None:
         """An exact instance of the derivation, to refute false statements with.
@@ -245,6 +268,9 @@ class Model:
 
         With ``refute=False`` no counterexample is searched: what does not hold is undecided.
         """
+        return lemmas.unfold(self, self._decide(statement, refute))
+
+    def _decide(self, statement: Statement, refute: bool) -> Decision:
         if refute:
             self._note_symbols(statement)
         try:

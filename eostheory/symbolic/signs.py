@@ -5,9 +5,9 @@ Signs are ``+``, ``0+`` (non-negative), ``-``, ``0-``, ``!`` (non-zero) and ``?`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eostheory.symbolic.scalars import Exponent, Field, Poly
 
@@ -153,7 +153,13 @@ class Signs:
         self.field.tags = tags
         if self.powers is not None and poly.single is None and poly.terms:
             c, factors = self.powers.factor(poly)
-            if len(factors) > 1 or c < 0 or any(e != 1 for e in factors.values()):
+            if self._opposite(c, factors):
+                # the factor of a negative is read off without factoring: that may turn back here
+                (atom,) = factors
+                own = flip(self.cheap(self.field.atoms[atom].key))
+                if own != "?":
+                    return own
+            elif len(factors) > 1 or c < 0 or any(e != 1 for e in factors.values()):
                 product = "+" if c > 0 else "-"
                 for atom, exponent in factors.items():
                     product = times(product, power_sign(self.of_atom(atom), exponent))
@@ -177,6 +183,13 @@ class Signs:
             if answer[0] != "?":
                 return answer[0]
         return self.quick(poly) if poly.single is not None or sign != "?" else "?"
+
+    def _opposite(self, c: Any, factors: Mapping[int, Exponent]) -> bool:
+        """Whether a factor form says no more than ``p = c * (a base)`` with negative ``c``."""
+        if len(factors) != 1:
+            return False
+        ((atom, e),) = factors.items()
+        return e == 1 and self.field.atoms[atom].kind == "base" and bool(c < 0)
 
     def cheap(self, poly: Poly) -> str:
         """The sign as far as it is known without factoring."""

@@ -58,11 +58,11 @@ def relate(term: Any, relation: str) -> Any:
 
 
 def assumptions(model: Model) -> list[Condition]:
-    """The model's assumptions as sign conditions."""
+    """The model's assumptions, and what is proved from them, as sign conditions."""
     kernel = model.kernel
     return [
         Condition(kernel.scalar(c.lhs) - kernel.scalar(c.rhs), c.relation, tag)
-        for c, tag in model.assumptions
+        for c, tag in (*model.assumptions, *model.facts)
     ]
 
 
