@@ -25,13 +25,13 @@ from torch import Tensor
 
 from eostheory.agree import Measured
 from eostheory.numeric.losses import Draw
+from eostheory.numeric.rounding import RunningError
 
 from . import _linear_net as net_letters
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
     from eostheory.formula import Symbol
-    from eostheory.numeric.rounding import RunningError
 
 UNIT = 2.0**-53
 Table = dict["Symbol", Any]
@@ -231,3 +231,12 @@ def table(run: RunningError, net: Network, rate: float) -> Table:
     }
     sizes = {o.n: len(data.Y), o.width: len(net.A), o.d: len(data.X), o.eta: rate}
     return {**sizes, **{symbol: known(run, value) for symbol, value in found.items()}}
+
+
+def one_step(sample: Sample) -> None:
+    """A simulation: any weights on drawn data after two steps, and the step that follows."""
+    with RunningError() as run:
+        data = draw_data(sample, run)
+        net, rate = draw_network(sample, run, data), draw_rate(sample, data)
+        net = net.step(rate).step(rate)
+        sample.observe(table(run, net, rate))
