@@ -205,10 +205,19 @@ EIGEN = {
     "eigenvector": "v_1 is an eigenvector of X^T X for lambda_1",
     "unit eigenvector": "|v_1| = 1",
 }
-EIGEN_ONLY = {"eigenvector": EIGEN["eigenvector"]}
+VECTOR = {"eigenvector": EIGEN["eigenvector"]}
+DROPS_OUT = "true: v_1 v_1^T (I - v_1 v_1^T) = 0, so that a multiple of I between them drops out"
 PROJECTIONS = {
     "*right D -> R": "true: I - v_1 v_1^T is a projection, so that it takes D and R to R",
-    "*right I[n] x2": "true: v_1 v_1^T (I - v_1 v_1^T) = 0, so that a multiple of I drops out",
+    "*right I[n] x2": DROPS_OUT,
+    "*right I[n] x1/2": DROPS_OUT,
+    "*right I[n] x1.001": DROPS_OUT,
+    "*right I[n] sign": DROPS_OUT,
+    "*right I[n] dropped": DROPS_OUT,
+}
+ONLY_GAMMA = {
+    "*right D -> R": PROJECTIONS["*right D -> R"],
+    "*right Gamma -> M_star": "true: M* - Gamma is a multiple of X^T X and commutes with v_1 v_1^T",
 }
 COLUMNS = "Rows D^T ... of the paper are written as columns."
 
@@ -256,9 +265,7 @@ CLAIMS = [
         simulate=one_step,
         reading="The first factor, printed v_1^T Gamma v_1^T, is the number v_1^T Gamma v_1.",
     ),
-    Claim(
-        "li22/lemma-E.12", rest_update, hypotheses=EIGEN_ONLY, derive=derive_top, simulate=one_step
-    ),
+    Claim("li22/lemma-E.12", rest_update, hypotheses=VECTOR, derive=derive_top, simulate=one_step),
     Claim("li22/lemma-E.12.p1", commuted, derive=derive_top, simulate=one_step, waive=PROJECTIONS),
     Claim(
         "li22/lemma-E.12.p2",
@@ -266,6 +273,6 @@ CLAIMS = [
         hypotheses=EIGEN,
         derive=derive_top,
         simulate=one_step,
-        waive=PROJECTIONS,
+        waive=ONLY_GAMMA,
     ),
 ]
