@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from eostheory.claims.claim import Claim, Parts, symbols_in
+from eostheory.claims.confirm import confirm
 from eostheory.claims.score import score_derivation, score_simulation
 from eostheory.claims.verdict import Leg, Legs, Verdict, combine, is_exact_form, verdict_of
 from eostheory.formula import Equation, Statement, Symbol
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = {"quick": 6, "default": 20, "thorough": 100}
 _MUTANTS: dict[str, int | None] = {"quick": 12, "default": 48, "thorough": None}
+_CONFIRM = {"quick": 0.0, "default": 0.7, "thorough": 5.0}
+"""Seconds for turning one answer into a certificate that needs no solver; 0 for no second look."""
 _LEG = {"holds": Leg.SAME, "fails": Leg.DIFFERS, "undecided": Leg.UNDECIDED}
 
 
@@ -113,7 +116,6 @@ def judge(claim: Claim, entry: CatalogueEntry, settings: Settings) -> dict[str, 
         legs={k: v.value for k, v in asdict(printed.legs).items()},
         witness=_witness(printed) if printed.verdict in _NEEDS_WITNESS else None,
         nature=_nature(claim, printed),
-        evidence=_evidence(witnesses, printed, missing),
         replay=f"{claim.id}@{settings.profile}:{settings.seed}",
     )
     if claim.corrected_parts is not None and corrected is not None:
@@ -126,6 +128,8 @@ def judge(claim: Claim, entry: CatalogueEntry, settings: Settings) -> dict[str, 
     model = witnesses.model(withheld)
     if model is not None:
         record["rests_on"] = sorted({*claim.rests_on, *model.rests_on})
+    if seconds := _CONFIRM[settings.profile]:
+        _second_look(record, witnesses, claim, printed, corrected, seconds)
     used: set[str] = set()
     for decision in judged.decisions.values():
         used |= decision.used
@@ -138,12 +142,36 @@ def judge(claim: Claim, entry: CatalogueEntry, settings: Settings) -> dict[str, 
         if limit is None and (stale := set(claim.waive) - derivation.excused - simulation.excused):
             text = f"waivers that excuse nothing: {', '.join(sorted(stale))}"
             record["evidence"].append({"kind": "note", "witness": "derivation", "text": text})
+    record["evidence"] = _evidence(witnesses, printed, missing) + record["evidence"]
     record["hypotheses_used"] = sorted(used & set(claim.hypotheses))
     record["hypotheses_unused"] = sorted(set(claim.hypotheses) - used) if model else []
     if record["witness"] is not None:
         record["python"] = _PYTHON.format(claim.id, settings.profile, settings.seed)
     record["seconds"] = round(time.perf_counter() - started, 3)
     return record
+
+
+def _second_look(
+    record: dict[str, Any],
+    witnesses: Witnesses,
+    claim: Claim,
+    printed: Judgement,
+    corrected: Judgement | None,
+    seconds: float,
+) -> None:
+    """Re-check what was accepted or refuted; a contradiction is our bug, whatever the verdict."""
+    looks = [(printed, claim.parts, frozenset(claim.corrected_hypotheses))]
+    if corrected is not None and claim.corrected_parts is not None:
+        looks.append((corrected, claim.corrected_parts, frozenset()))
+    for judgement, parts, withheld in looks:
+        model = witnesses.model(withheld)
+        if model is None:
+            continue
+        confirmed, contradicted = confirm(model, parts, judgement.decisions, seconds)
+        if contradicted:
+            record["verdict"] = Verdict.CONFLICT.value
+        for text in dict.fromkeys((*contradicted, *confirmed)):
+            record["evidence"].append(_item("note", "derivation", text))
 
 
 _PYTHON = """\

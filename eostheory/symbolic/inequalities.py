@@ -67,6 +67,13 @@ def decide_inequality(model: Model, statement: Inequality, refute: bool = True) 
         certificate = {"kind": "nlsat", "smt2": query.smt, "negated goal": "unsat"}
         return Decision("holds", "proved", "nlsat (Z3)", certificate, used=frozenset(named))
     tried.append(f"nlsat: {query.verdict} after {query.seconds:.2f} s")
+    if query.verdict == "unknown" and query.smt and not refute:
+        from eostheory.symbolic.positivstellensatz import certify
+
+        identity = certify(query.smt, model.patience)
+        if identity is not None:
+            return Decision("holds", "proved", "sum of squares", identity, used=frozenset(named))
+        tried.append("sum of squares: none found")
     if query.verdict == "sat" and refute:
         witness = _realise(model, statement, query)
         if witness is not None:

@@ -4,6 +4,8 @@
   several sizes (:mod:`exact` knows nothing of words); one violation refutes the answer.
 * cone: the weights of the certificate are checked by exact arithmetic on its own exponents.
 * nlsat: the stored query is given to a fresh solver, which must say ``unsat`` again.
+* positivstellensatz: the identity is multiplied out, by SymPy's polynomials.
+* an instance of a general bound: each part in its own way.
 * witness: the stored instance is evaluated again.
 """
 
@@ -31,12 +33,87 @@ def recheck(model: Model, statement: Statement, decision: Decision) -> bool | No
     kind = decision.certificate.get("kind")
     if kind == "cone":
         return check_cone(decision.certificate)
-    if kind == "nlsat" and not check_unsat(decision.certificate["smt2"]):
+    confirmed = check_certificate(decision.certificate)
+    if confirmed is False:
         return False
     if isinstance(statement, Equation | Inequality):
         seen = _instances_agree(model, statement)
-        return True if seen is None and kind == "nlsat" else seen
+        return confirmed if seen is None else seen
+    return confirmed
+
+
+def check_certificate(certificate: dict[str, Any]) -> bool | None:
+    """Whether a certificate that needs no model is right; None when it is of another kind."""
+    match certificate.get("kind"):
+        case "cone":
+            return check_cone(certificate)
+        case "nlsat":
+            return check_unsat(certificate["smt2"])
+        case "positivstellensatz":
+            return check_identity(certificate)
+        case "instance of a general bound":
+            parts = [certificate["general"], *certificate["premises"].values()]
+            answers = [check_certificate(part) for part in parts]
+            return False if False in answers else None
     return None
+
+
+def check_identity(certificate: dict[str, Any]) -> bool:
+    """Whether the terms add up to zero, may stand there, and one of them is positive.
+
+    ``smt2`` must assert every condition that a term uses.
+    """
+    from sympy import Poly, Rational, symbols
+
+    from eostheory.symbolic.smt import conditions
+
+    def factors(name: str) -> dict[str, int]:
+        powers: dict[str, int] = {}
+        for part in () if name == "1" else name.split("*"):
+            letter, _, e = part.partition("^")
+            powers[letter] = powers.get(letter, 0) + int(e or 1)
+        return powers
+
+    tables = [c["poly"] for c in certificate["conditions"]]
+    tables += [t["square"] for t in certificate["terms"]]
+    tables += [{t["monomial"]: "1"} for t in certificate["terms"]]
+    letters = sorted({v for table in tables for name in table for v in factors(name)})
+    generators = symbols(letters) if letters else symbols(["unused"])
+
+    def poly(table: dict[str, str]) -> Any:
+        terms = {}
+        for name, c in table.items():
+            powers = factors(name)
+            terms[tuple(powers.get(v, 0) for v in letters or ["unused"])] = Rational(c)
+        return Poly(terms, *generators, domain="QQ")
+
+    known = [poly(c["poly"]) for c in certificate["conditions"]]
+    relations = [c["relation"] for c in certificate["conditions"]]
+    asserted = {
+        (frozenset((m, Fraction(c)) for m, c in sign.poly.items()), sign.relation)
+        for sign in conditions(certificate["smt2"])
+    }
+    total, strict = poly({}), False
+    for term in certificate["terms"]:
+        weight, chosen = Fraction(term["weight"]), term["conditions"]
+        for i in chosen:
+            table = certificate["conditions"][i]["poly"]
+            own = frozenset(
+                (tuple(sorted(factors(m).items())), Fraction(c)) for m, c in table.items()
+            )
+            if (own, relations[i]) not in asserted:
+                return False
+        equation = any(relations[i] == "==" for i in chosen)
+        if not equation and (weight < 0 or term["monomial"] != "1"):
+            return False
+        constant = set(term["square"]) == {"1"}
+        if all(relations[i] == ">" for i in chosen) and constant and weight > 0:
+            strict = True
+        value = poly({term["monomial"]: term["weight"]}) * poly(term["square"]) ** 2
+        for i in chosen:
+            value = value * known[i]
+        total = total + value
+    return strict and total.is_zero
 
 
 def _instances_agree(model: Model, statement: Equation | Inequality) -> bool | None:

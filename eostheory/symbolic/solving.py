@@ -129,7 +129,8 @@ def solve(model: Model, conditions: list[Condition], seconds: float) -> Query:
     if answer == z3.unsat:
         used = _core(z3, translation, formulas, conditions, spent)
         return Query("unsat", used | tags, solver.to_smt2(), seconds=spent)
-    return Query("unknown", tags, seconds=spent)
+    every = frozenset(c.tag for c in conditions) | tags
+    return Query("unknown", every - {""}, solver.to_smt2(), seconds=spent)
 
 
 def _core(
