@@ -10,7 +10,7 @@ from typing import Any
 from eostheory.symbolic.products import Term
 from eostheory.symbolic.smt import ONE, Monomial, Polynomial, Sign, product, times
 
-_ROOTS, _ROUNDS = 24, 12
+_ROOTS, _ROUNDS = 24, 100
 
 
 class Program:
@@ -141,7 +141,7 @@ def asked(
     for eigenvalue, vector in zip(values[::-1], vectors.T[::-1], strict=True):
         if eigenvalue <= 1e-9:
             return
-        for size in (1, 4, 60):
+        for size in (1, 3, 12, 1000):
             scaled = vector / vector[np.argmax(np.abs(vector))]
             rational = [Fraction(float(x)).limit_denominator(size) for x in scaled]
             yield {m: c for m, c in zip(basis, rational, strict=True) if c}
