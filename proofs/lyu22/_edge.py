@@ -153,7 +153,7 @@ def projection_bend(loss: Valley) -> Measured:
     found = []
     for reach in (8e-3, 4e-3, 2e-3):
         points = np.array([t * reach * p for p in probes for t in (1.0, -1.0)])
-        ends = loss.project(points, 1e-12)
+        ends = loss.project(points, 1e-12, unit=False)
         second = (ends[0::2] + ends[1::2]) / reach**2
         found.append((second[0::2] - second[1::2]) / 4)
     once = [(4 * b - a) / 3 for a, b in pairwise(found)]

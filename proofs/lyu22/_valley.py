@@ -86,8 +86,11 @@ class Valley:
 
         return np.asarray(torch.func.grad(log_top)(torch.tensor(offset)).numpy())
 
-    def project(self, offset: Array, accuracy: float = 1e-8) -> Array:
-        """Limits of gradient flow from offsets of shape (n, D)."""
+    def project(self, offset: Array, accuracy: float = 1e-8, unit: bool = True) -> Array:
+        """Limits of gradient flow from offsets of shape (n, D).
+
+        ``unit`` says that the points are on the sphere, if there is one.
+        """
         shape = offset.shape
 
         def slope(_: float, flat: Array) -> Array:
@@ -100,7 +103,7 @@ class Valley:
             slope, (0.0, 34.0 / least), offset.ravel(), method="DOP853", rtol=accuracy, atol=floor
         )
         end = np.asarray(run.y[:, -1]).reshape(shape)
-        return renormalized(end) if self.sphere else end
+        return renormalized(end) if self.sphere and unit else end
 
 
 def normalized(offset: torch.Tensor) -> torch.Tensor:
