@@ -61,6 +61,8 @@ loss = scalar("loss", at(r"\mathcal L"))
 grad_A = vector("grad_A", "m", r"\frac{\partial\mathcal L}{\partial\mathbf A}")
 grad_W = matrix("grad_W", "m", "d", r"\frac{\partial\mathcal L}{\partial\mathbf W}")
 
+A_0 = vector("A_0", "m", at(r"\mathbf A", "0"))
+W_0 = matrix("W_0", "m", "d", at(r"\mathbf W", "0"))
 A_next = vector("A_next", "m", at(r"\mathbf A", "t+1"))
 W_next = matrix("W_next", "m", "d", at(r"\mathbf W", "t+1"))
 F_next = vector("F_next", "n", at(r"\mathbf F", "t+1"))
@@ -73,6 +75,9 @@ M_star = matrix("M_star", "n", "n", at(r"\mathbf M^*"), symmetric=True)
 Gamma = matrix("Gamma", "n", "n", at(r"\boldsymbol\Gamma"), symmetric=True)
 Gamma_next = matrix("Gamma_next", "n", "n", at(r"\boldsymbol\Gamma", "t+1"), symmetric=True)
 M_tilde = matrix("M_tilde", "n", "n", at(r"\widetilde{\mathbf M}"), symmetric=True)
+
+a, b, u = (vector(x, "n", rf"\mathbf {x}") for x in "abu")
+"""Any vectors of samples, to test with: u for one of the kernel of X^T X."""
 
 R = vector("R", "n", at(r"\mathbf R"))
 R_next = vector("R_next", "n", at(r"\mathbf R", "t+1"))
