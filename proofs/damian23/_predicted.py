@@ -6,6 +6,7 @@ the step of the induction that carries them to every time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 TIMES = range(4)
+Tail = Callable[["Time", "Time"], Expr]
+"""The term along the next eigenvector."""
 
 
 @dataclass(frozen=True)
@@ -112,23 +115,23 @@ def frame(m: Model, *times: Time) -> None:
         m.define(t.A, t.factor)
 
 
-def iterate(m: Model) -> None:
+def iterate(m: Model, tail: Tail | None = None) -> None:
     """Eq. (6) three times from v_0, which lies along u_0 unless that is withheld."""
     frame(m, *at_times)
     m.define(first.v, v_0)
     m.relation(v_0, first.x * first.u, by="start along u")
     for t, nxt in pairwise(at_times):
-        m.define(nxt.v, update(t, nxt))
+        m.define(nxt.v, update(t, nxt, tail and tail(t, nxt)))
     m.define(second.y, dot(second.perp, second.v))
     m.define(fourth.y, dot(fourth.perp, fourth.v))
     m.step("eq. (6) from v_0, three times")
-    m.example(in_the_plane)
+    m.example(in_the_plane(along="start along u" not in m.withheld))
 
 
-def in_the_plane() -> Table:
-    """Eq. (6) in two dimensions with u_k = e_1, from a start that is not along u_0."""
-    table: Table = {v_0: (1, 1), eta: 1, **on_axis(now), **on_axis(after), before_sum: (1, 2)}
-    v = [Fraction(1), Fraction(1)]
+def in_the_plane(along: bool) -> Table:
+    """Eq. (6) in two dimensions with u_k = e_1, from a start that is along u_0 or not."""
+    v = [Fraction(1), Fraction(0 if along else 1)]
+    table: Table = {v_0: tuple(v), eta: 1, **on_axis(now), **on_axis(after), before_sum: (1, 2)}
     for t in at_times:
         x, y = v[0], v[1]
         table |= {**on_axis(t), t.x: x, t.y: y}
@@ -147,12 +150,12 @@ def on_axis(t: Time) -> Table:
     }
 
 
-def induction(m: Model) -> None:
+def induction(m: Model, tail: Tail | None = None) -> None:
     """Eq. (6) once, from a displacement of the form of eq. (9)."""
     frame(m, now, after)
     m.step("v_t has the form of eq. (9): eta P sum - (1 + eta y) x u, by induction")
     m.define(now.v, eta * (now.P @ before_sum) - x_before * now.u)
-    m.define(after.v, update(now, after))
+    m.define(after.v, update(now, after, tail and tail(now, after)))
     m.define(after.x, dot(after.u, after.v))
     m.define(after.y, dot(after.perp, after.v))
     m.define(whole_sum, now.A @ before_sum + now.drive * now.perp)
@@ -229,7 +232,14 @@ def factor(rate: float, reading: Reading) -> Measured:
 class Run:
     """Eq. (6) iterated on Taylor data from a start, and everything it passes."""
 
-    def __init__(self, rate: float, readings: list[Reading], widths: list[float]) -> None:
+    def __init__(
+        self,
+        rate: float,
+        readings: list[Reading],
+        widths: list[float],
+        pull: Callable[[Measured], Measured] | None = None,
+    ) -> None:
+        self.pull = pull
         self.rate, self.readings, self.widths = rate, readings, widths
         self.perps = [r.P @ r.gradS for r in readings]
         self.factors = [factor(rate, r) for r in readings]
@@ -252,6 +262,8 @@ class Run:
         """Eq. (6) from time k."""
         pulled = self.factors[k] @ v + (self.rate * self.drives[k]) * self.perps[k]
         kick = (1.0 + self.rate * self.y[k]) * self.x[k]
+        if self.pull is not None:
+            kick = kick + self.rate * self.pull(self.x[k])
         return self.readings[k + 1].P @ pulled - kick * self.readings[k + 1].u
 
     def chain(self, s: int, t: int) -> Measured:
@@ -286,12 +298,14 @@ class Run:
         }
 
 
-def drawn_run(sample: Sample, along: bool = True) -> Run:
+def drawn_run(
+    sample: Sample, along: bool = True, pull: Callable[[Measured], Measured] | None = None
+) -> Run:
     """Four steps on real Taylor data, from a start along u_0 or anywhere."""
     rate, readings = taylor_data(sample, len(TIMES))
     draw = Draw(sample.draw(st.integers(0, 2**20), "start"))
     widths = [float(w) for w in draw.uniform(0.3, 1.5, len(TIMES))]
-    run = Run(rate, readings, widths)
+    run = Run(rate, readings, widths, pull)
     axis = readings[0].u
     if along:
         run.start(float(draw.uniform(0.3, 1.2, 1)[0]) * axis)
@@ -303,7 +317,11 @@ def drawn_run(sample: Sample, along: bool = True) -> Run:
 def observe_run(sample: Sample, start_matters: bool = True) -> None:
     """The run at the written-out times, and its last step as the step of the induction."""
     along = not start_matters or sample.holds("start along u")
-    run = drawn_run(sample, along=along)
+    sample.observe(written_out(drawn_run(sample, along=along), along))
+
+
+def written_out(run: Run, along: bool) -> Table:
+    """What one run gives for every letter."""
     table: Table = {eta: run.rate, v_0: run.v[0]}
     for k, letters in enumerate(at_times):
         table |= run.table(k, letters)
@@ -316,4 +334,4 @@ def observe_run(sample: Sample, start_matters: bool = True) -> None:
     if not along:
         total = total + (1 / run.rate) * run.carried()
     answers = inner(run.perps[3], total)
-    sample.observe(table | {whole_sum: total, responses: answers})
+    return table | {whole_sum: total, responses: answers}
