@@ -142,9 +142,13 @@ def derive_bend(m: Model) -> None:
 def _bent_valley() -> dict[Any, Any]:
     """phi is the third axis, v_1 the first; the sharpness grows along the second."""
     none = (0, 0, 0)
-    third = [[none, (2, 0, 0), (-4, 0, 0)], [(2, 0, 0), none, none], [(-4, 0, 0), none, none]]
+    third: list[list[tuple[Any, ...]]] = [
+        [none, (2, 0, 0), (-4, 0, 0)],
+        [(2, 0, 0), none, none],
+        [(-4, 0, 0), none, none],
+    ]
     third[0][0] = (0, 2, -4)
-    bent = [[none] * 3 for _ in range(3)]
+    bent: list[list[tuple[Any, ...]]] = [[none] * 3 for _ in range(3)]
     bent[0][0] = (0, -HALF, 1)
     return {
         H: ((2, 0, 0), none, none),
