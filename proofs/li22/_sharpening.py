@@ -160,3 +160,13 @@ def damped(m: Model, image: Expr, size: Expr) -> None:
     """
     _geometry()
     m.assume(Inequality(image, "<=", contraction * size), by="horizon")
+
+
+def proved(m: Model, name: str, small: Expr, large: Expr) -> None:
+    """A step of the derivation: ``small <= large``, kept as a fact under ``name``.
+
+    Raises:
+        ArithmeticError: it is not proved although nothing is withheld.
+    """
+    if m.lemma(name, Inequality(small, "<=", large)).outcome != "holds" and not m.withheld:
+        raise ArithmeticError(f"a step of the derivation is not proved: {name}")

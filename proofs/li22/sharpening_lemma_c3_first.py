@@ -1,0 +1,389 @@
+r"""Lemma C.3, fourth part of its proof: the bound of (G1), that is (A1) to (A4).
+
+Setting:  D(k) = -prod Y + e(k) with |e(k)| <= n^{3/2} R_w/lambda_r, and every factor of the
+          product in direction i between 0 and 1 - eta lambda_i/n.
+Claims:   (A1) by geometric series (p20, p21), the requirement behind it (p21.req), (A2) and (A3)
+          (p22, p23), (A4) (p24, p25) and their total (p26).
+Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
+
+Two steps do not follow.  p21.req: the horizon bounds M*, not M~ = M* - Gamma, whose top eigenvalue
+may exceed 1/eta by 40/m.  p22: X^T X stands on different sides of the two sums, so that one is not
+the transpose of the other and their norms differ; the bound p23 of both is right all the same.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from eostheory.claims import Claim
+from eostheory.formula import (
+    Equation,
+    Inequality,
+    Statement,
+    as_expr,
+    dot,
+    norm,
+    norm2,
+    outer,
+    scalar,
+    sqrt,
+    vector,
+)
+
+from . import _linear_net as net
+from ._linear_net import A, D, F, Gamma, K, M_star, M_tilde, W, X, Y, d, eta, lam1, n, width
+from ._sharpening import (
+    BY_INDUCTION,
+    HORIZON,
+    RATE,
+    WIDTH,
+    Pi,
+    R_w,
+    before,
+    bounded_rate,
+    c1,
+    constants,
+    decay,
+    decaying,
+    e,
+    eigenvector,
+    labels,
+    lam_i,
+    lam_j,
+    lam_r,
+    norm_of,
+    proved,
+    running_sum,
+    slowest,
+    triangle,
+    v_i,
+)
+
+if TYPE_CHECKING:
+    from eostheory.formula import Symbol
+    from eostheory.symbolic import Model
+
+Parts = dict[str, Statement]
+
+z_i, z_j = scalar("z_i", nonzero=True), scalar("z_j", r"z_{j'}", nonzero=True)
+p_i = scalar("p_i", r"\prod_{j=0}^{k-1}(1-\eta\lambda_i(\widetilde{\mathbf M}(j)))")
+p_j = scalar("p_j", r"\prod_{j=0}^{k-1}(1-\eta\lambda_{j'}(\widetilde{\mathbf M}(j)))")
+power_i = scalar("power_i", r"(1-\eta\frac1n\lambda_i)^k", nonnegative=True)
+power_j = scalar("power_j", r"(1-\eta\frac1n\lambda_{j'})^k", nonnegative=True)
+pp_sum = running_sum("pp", r"\prod_{j=0}^{k-1}(1-\eta\lambda_i)(1-\eta\lambda_{j'})")
+power_sum = running_sum("power", r"(1-\eta\frac1n\lambda_i)^k(1-\eta\frac1n\lambda_{j'})^k")
+powers = running_sum("powers", r"\big(1-\tfrac\eta n\lambda_r\big)^k")
+
+
+def pair_sum(name: str, term: str) -> Symbol:
+    """A sum over all pairs of directions."""
+    return scalar(f"pairs_{name}", rf"\sum_{{i=1}}^r\sum_{{j'=1}}^r{term}", nonnegative=True)
+
+
+def shorter(total: Symbol) -> Symbol:
+    """The same sum less its last pair."""
+    return scalar(f"{total.name}_before", total.latex + r"^{\mathrm{(before)}}", nonnegative=True)
+
+
+exact_pairs = pair_sum(
+    "exact", r"\big(\sum_{k=0}^t\prod_{j=0}^{k-1}(\cdot)z_iz_{j'}\lambda_{j'}\big)^2"
+)
+power_pairs = pair_sum("power", r"\Big(\sum_{k=0}^t(\cdot)^kz_iz_{j'}(\cdot)^k\lambda_{j'}\Big)^2")
+series_pairs = pair_sum("series", r"z_i^2z_{j'}^2\lambda_{j'}^2\frac{\eta^2}{(\cdot)^2}")
+label_pairs = pair_sum("labels", r"z_i^2z_{j'}^2")
+
+first_factor = 4 / (n**2 * width)
+loss_per_step = eta / n * (lam_i + lam_j) - eta**2 / n**2 * lam_i * lam_j
+
+norm_23 = norm_of("23", r"\big\|\sum_k\mathbf e\mathbf Y^\top\Pi_k\mathbf X^\top\mathbf X\big\|")
+norm_4 = norm_of("4", r"\big\|\sum_k\mathbf e\mathbf e^\top\mathbf X^\top\mathbf X\big\|")
+norm_e = norm_of("e", r"\|\mathbf e(k)\|")
+norm_D = norm_of("D", r"\|\mathbf D(k)\|")
+norm_PY = norm_of("PY", r"\big\|\Pi_k\mathbf Y\big\|")
+total = norm_of("G1", r"\|\mathrm{(1)}\|")
+part_1, part_23, part_4 = (norm_of(f"A{k}", rf"\|\mathrm{{(A{k})}}\|") for k in ("1", "23", "4"))
+lam_tilde = scalar("lam_tilde", r"\lambda_i(\widetilde{\mathbf M})")
+u = vector("u", "n", r"\mathbf u")
+norm_22 = norm_of("22", r"\big\|\sum_k\mathbf e\mathbf Y^\top\Pi_k\mathbf X^\top\mathbf X\big\|")
+norm_33 = norm_of("33", r"\big\|\sum_k\Pi_k\mathbf Y\mathbf e^\top\mathbf X^\top\mathbf X\big\|")
+norm_both = norm_of(
+    "both",
+    r"\|\sum_k(\mathbf e\mathbf Y^\top\Pi_k+\Pi_k\mathbf Y\mathbf e^\top)\mathbf X^\top\mathbf X\|",
+)
+
+# ------------------------------------------------------------------------------- statements
+geometric: Parts = {
+    "factors": Inequality(
+        eta * first_factor * sqrt(exact_pairs), "<=", eta * first_factor * sqrt(power_pairs)
+    ),
+    "series": Inequality(
+        eta * first_factor * sqrt(power_pairs), "<=", first_factor * sqrt(series_pairs)
+    ),
+}
+first_total: Parts = {
+    "labels": Inequality(
+        first_factor * sqrt(series_pairs), "<=", first_factor * sqrt(norm(Y) ** 4 * n**2)
+    ),
+    "value": Equation(first_factor * sqrt(norm(Y) ** 4 * n**2), 4 / width),
+    "with its counterpart": Inequality(2 * (first_factor * sqrt(series_pairs)), "<", 8 / width),
+}
+requirement: Parts = {
+    "nonnegative": Inequality(as_expr(0), "<=", 1 - eta * lam_tilde),
+    "shrinks": Inequality(1 - eta * lam_tilde, "<=", 1 - eta * lam_i / n),
+}
+requirement_true: Parts = {
+    "nonnegative": Inequality(-eta * R_w, "<=", 1 - eta * lam_tilde),
+    "shrinks": requirement["shrinks"],
+}
+
+_unit = c1 * n**2 / (width * lam_r**2) * R_w
+one_of_two = Inequality(
+    4 * eta / (n**2 * width) * norm_both, "<=", 8 * eta / (n**2 * width) * norm_22
+)
+both_of_two = Inequality(
+    4 * eta / (n**2 * width) * norm_both, "<=", 4 * eta / (n**2 * width) * (norm_22 + norm_33)
+)
+_error_size = n ** Fraction(3, 2) / lam_r * R_w
+_crossed = 8 / (n**2 * width) * (eta * powers * sqrt(n)) * _error_size * (c1 * n)
+crossed: Parts = {
+    "sizes": Inequality(8 * eta / (n**2 * width) * norm_23, "<=", _crossed),
+    "series": Inequality(_crossed, "<=", 8 * _unit),
+    "with its counterpart": Inequality(2 * (8 * eta / (n**2 * width) * norm_23), "<=", 16 * _unit),
+}
+second_error: Parts = {
+    "triangle": Inequality(norm_e, "<=", norm_D + norm_PY),
+    "decay": Inequality(norm_D + norm_PY, "<=", 2 * sqrt(n) * decay),
+}
+_squared = 4 * eta / (n**2 * width) * (2 * powers * sqrt(n)) * _error_size * (c1 * n)
+squared: Parts = {
+    "sizes": Inequality(4 * eta / (n**2 * width) * norm_4, "<=", _squared),
+    "series": Inequality(_squared, "<=", 8 * _unit),
+    "with its counterpart": Inequality(2 * (4 * eta / (n**2 * width) * norm_4), "<=", 16 * _unit),
+}
+first_part = Inequality(total, "<=", 8 / width + 32 * _unit)
+
+
+# ------------------------------------------------------------------------------ derivations
+def pairs(m: Model) -> None:
+    """0 < eta lambda_i/n < 1 in both directions of a pair."""
+    for lam in (lam_i, lam_j):
+        m.assume(Inequality(eta * lam, "<", n), by="rate")
+
+
+def derive_geometric(m: Model) -> None:
+    """One pair more; in it one time more of each of the two sums over k."""
+    pairs(m)
+    for p, power in ((p_i, power_i), (p_j, power_j)):
+        m.assume(Inequality(p, ">=", as_expr(0)), by="p21.req")
+        m.assume(Inequality(p, "<=", power), by="p21.req")
+    m.define(pp_sum, before(pp_sum) + p_i * p_j)
+    m.define(power_sum, before(power_sum) + power_i * power_j)
+    m.assume(Inequality(before(pp_sum), ">=", as_expr(0)), by="induction")
+    m.assume(Inequality(before(pp_sum), "<=", before(power_sum)), by="induction")
+    series = before(power_sum) * loss_per_step
+    m.step("power_i power_j = ((1 - a)(1 - b))^k, so that the sum has a closed form")
+    m.assume(Inequality(series, "<=", 1 - power_i * power_j), by="induction")
+    weight = z_i**2 * z_j**2 * lam_j**2
+    m.define(exact_pairs, shorter(exact_pairs) + weight * pp_sum**2)
+    m.define(power_pairs, shorter(power_pairs) + weight * power_sum**2)
+    m.define(series_pairs, shorter(series_pairs) + weight * eta**2 / loss_per_step**2)
+    m.assume(Inequality(shorter(exact_pairs), "<=", shorter(power_pairs)), by="induction")
+    earlier = eta**2 * shorter(power_pairs)
+    m.assume(Inequality(earlier, "<=", shorter(series_pairs)), by="induction")
+    proved(m, "each time", pp_sum, power_sum)
+    proved(m, "closed form", power_sum, 1 / loss_per_step)
+
+
+def derive_first_total(m: Model) -> None:
+    """One pair more: eta lambda_j'/(a + b - ab) <= n; the labels have |Y|^2 = n."""
+    pairs(m)
+    labels(m)
+    m.assume(Inequality(shorter(series_pairs), "<=", n**2 * shorter(label_pairs)), by="induction")
+    m.define(
+        series_pairs,
+        shorter(series_pairs) + z_i**2 * z_j**2 * lam_j**2 * eta**2 / loss_per_step**2,
+    )
+    m.step("the sum of z_i^2 z_j'^2 over all pairs is |Y|^4")
+    m.relation(shorter(label_pairs), n**2 - z_i**2 * z_j**2, by="labels")
+    quotient = lam_j * eta / loss_per_step
+    proved(m, "each pair", quotient, n)
+
+
+def derive_requirement(m: Model) -> None:
+    """Properties 1 and 3 and the horizon, on an eigenvector of X^T X."""
+    net.gram(m, following=False)
+    constants(m)
+    bounded_rate(m)
+    eigenvector(m, v_i, lam_i)
+    m.define(F, net.output(A, W))
+    m.define(D, F - Y)
+    m.define(lam_tilde, dot(v_i, M_tilde @ v_i))
+    m.assume(Inequality(lam_tilde, ">=", lam_i / n), by="p13")
+    m.assume(Inequality(eta * dot(v_i, M_star @ v_i), "<=", as_expr(1)), by="horizon")
+    m.assume(Inequality(dot(v_i, Gamma @ v_i), "<=", R_w), by="property 1")
+    m.assume(Inequality(dot(v_i, Gamma @ v_i), ">=", -R_w), by="property 1")
+    m.assume(Inequality(norm2(A), ">=", width / 2), by="property 1")
+    m.generic = False
+    m.example(
+        {
+            n: 1,
+            width: 112,
+            d: 1,
+            eta: Fraction(28, 107),
+            lam1: 1,
+            lam_r: 1,
+            lam_i: 1,
+            X: ((1,),),
+            Y: (1,),
+            v_i: (1,),
+            A: (1,) * 112,
+            W: ((1,),) * 51 + ((-1,),) * 51 + ((0,),) * 10,
+        }
+    )
+
+
+def derive_one_of_two(m: Model) -> None:
+    """At t = 2: e(0) = e(1) = 0, so that both sums have one term and norms are products."""
+    w = Pi @ Y
+    m.define(norm_22, norm(e) * norm(K @ w))
+    m.define(norm_33, norm(w) * norm(K @ e))
+    m.relation(norm2(u), 1, by="top direction")
+    m.define(norm_both, norm((outer(e, w) + outer(w, e)) @ K @ u))
+    m.generic = False
+    m.example(
+        {
+            n: 2,
+            width: 1000,
+            eta: Fraction(1, 6),
+            X: ((2, 0), (0, 1)),
+            Y: (1, 1),
+            Pi: ((0, 0), (0, Fraction(1, 2))),
+            e: (Fraction(1, 25), Fraction(1, 100)),
+            u: (1, 0),
+        }
+    )
+
+
+def series(m: Model) -> None:
+    """The constants and the sum over k of (1 - eta lambda_r/n)^k, one time more."""
+    constants(m)
+    decaying(m)
+    m.define(powers, before(powers) + decay)
+    m.assume(Inequality(slowest * before(powers), "<=", 1 - decay), by="induction")
+    proved(m, "geometric series", eta * powers, n / lam_r)
+
+
+def derive_crossed(m: Model) -> None:
+    """|sum e (X^T X Pi Y)^T|, one term more, with |X^T X w| <= c_1 n |w|."""
+    series(m)
+    before_23 = norm_of("23_before", "")
+    m.assume(Inequality(norm_e, "<=", _error_size), by="(E1)")
+    m.assume(Inequality(norm_PY, "<=", sqrt(n) * decay), by="product")
+    bound = before(powers) * sqrt(n) * _error_size * (c1 * n)
+    m.assume(Inequality(before_23, "<=", bound), by="induction")
+    proved(m, "last term", norm_e * norm_PY, _error_size * sqrt(n) * decay)
+    triangle(m, norm_23, before_23, norm_e * norm_PY * (c1 * n))
+
+
+def derive_second_error(m: Model) -> None:
+    """e = D + Pi Y, (D), and the same bound for the product."""
+    triangle(m, norm_e, norm_D, norm_PY)
+    m.assume(Inequality(norm_D, "<=", sqrt(n) * decay), by="(D)")
+    m.assume(Inequality(norm_PY, "<=", sqrt(n) * decay), by="product")
+
+
+def derive_squared(m: Model) -> None:
+    """|sum e e^T X^T X|, one term more: one factor by (E1), the other by p24."""
+    series(m)
+    before_4 = norm_of("4_before", "")
+    m.assume(Inequality(norm_e, "<=", _error_size), by="(E1)")
+    m.assume(Inequality(norm_e, "<=", 2 * sqrt(n) * decay), by="p24")
+    bound = 2 * before(powers) * sqrt(n) * _error_size * (c1 * n)
+    m.assume(Inequality(before_4, "<=", bound), by="induction")
+    proved(m, "last term", norm_e**2, _error_size * (2 * sqrt(n) * decay))
+    triangle(m, norm_4, before_4, norm_e**2 * (c1 * n))
+
+
+def derive_first_part(m: Model) -> None:
+    """(A1) to (A4) added up."""
+    constants(m)
+    triangle(m, total, part_1, part_23, part_4)
+    m.assume(Inequality(part_1, "<=", 8 / width), by="(A1)")
+    m.assume(Inequality(part_23, "<=", 16 * _unit), by="(A2), (A3)")
+    m.assume(Inequality(part_4, "<=", 16 * _unit), by="(A4)")
+
+
+INDUCTION = {"induction": "the bounds for the sums that end one term earlier"}
+PRODUCT = {"product": "|Pi_k Y| <= sqrt(n)(1 - eta lambda_r/n)^k"}
+E1 = {"(E1)": "|e(k)| <= n^{3/2} R_w/lambda_r"}
+SMALL_N = "N is printed for n"
+
+CLAIMS = [
+    Claim(
+        "li22/lemma-C.3.p20",
+        geometric,
+        INDUCTION | {"rate": "eta lambda_i < n", "p21.req": "0 <= p_i <= (1 - eta lambda_i/n)^k"},
+        derive=derive_geometric,
+        reading="with the line before it. " + BY_INDUCTION,
+        extraction="n^2/n^2 before lambda_i lambda_j' stands for eta^2/n^2, eta read as n",
+        rests_on=("li22/lemma-C.3.p21.req",),
+    ),
+    Claim(
+        "li22/lemma-C.3.p21",
+        first_total,
+        INDUCTION | {"rate": "eta lambda_i < n", "labels": "y_i = +-1"},
+        derive=derive_first_total,
+        reading=BY_INDUCTION,
+    ),
+    Claim(
+        "li22/lemma-C.3.p21.req",
+        requirement,
+        HORIZON
+        | WIDTH
+        | RATE
+        | {"property 1": "|A|^2 >= m/2, ||Gamma|| <= R_w", "p13": "lambda_i(M~) >= lambda_i/n"},
+        derive=derive_requirement,
+        corrected=requirement_true,
+        reading=(
+            "from the properties of the lemma at time t: the horizon bounds M*, and M~ is "
+            "M* - Gamma"
+        ),
+    ),
+    Claim(
+        "li22/lemma-C.3.p22",
+        one_of_two,
+        derive=derive_one_of_two,
+        corrected=both_of_two,
+        reading="at t = 2, where e(2) is the only error in the sums",
+    ),
+    Claim(
+        "li22/lemma-C.3.p23",
+        crossed,
+        HORIZON | E1 | PRODUCT | INDUCTION,
+        derive=derive_crossed,
+        reading=BY_INDUCTION,
+        rests_on=("li22/lemma-C.3.p21.req",),
+    ),
+    Claim(
+        "li22/lemma-C.3.p24",
+        second_error,
+        PRODUCT | {"(D)": "|D(k)| <= sqrt(n)(1 - eta lambda_r/n)^k"},
+        derive=derive_second_error,
+        rests_on=("li22/lemma-C.3.p21.req",),
+    ),
+    Claim(
+        "li22/lemma-C.3.p25",
+        squared,
+        HORIZON | E1 | INDUCTION | {"p24": "the second bound of the error"},
+        derive=derive_squared,
+        reading=BY_INDUCTION,
+        extraction=SMALL_N,
+    ),
+    Claim(
+        "li22/lemma-C.3.p26",
+        first_part,
+        {"(A1)": "at most 8/m", "(A2), (A3)": "p23", "(A4)": "p25"},
+        derive=derive_first_part,
+    ),
+]

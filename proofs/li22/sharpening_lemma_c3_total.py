@@ -1,0 +1,366 @@
+r"""Lemma C.3, last part of its proof: the bounds of (G2) and (G3), and the total 40/m.
+
+Setting:  as in ``sharpening_lemma_c3_first``; (E1) and its first line |e(k)| <= k eta sqrt(n)
+          (1 - eta lambda_r/n)^{k-1} R_w.
+Claims:   (G2) split into (A5) and (A6) (p27), their bounds (p28 to p30) and total (p31); (G3) by
+          (G1) (p32, p33); everything together (p34).
+Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
+
+(A6) has lost its factor eta, which makes p27 false for eta > 1 and p29 false for eta < 1; with it
+both hold.  p33 uses eta (2/mn)|A|^2 lambda_1 <= 1, which the horizon gives only where D^T F <= 0.
+The constants add up: 20/m + 56 c_1 n^2 R_w/(m lambda_r^2) <= 40/m exactly at the stated width.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from eostheory.claims import Claim
+from eostheory.formula import (
+    Inequality,
+    Statement,
+    as_expr,
+    dot,
+    norm,
+    norm2,
+    scalar,
+    sqrt,
+    vector,
+)
+
+from . import _linear_net as net
+from ._linear_net import A, D, F, Gamma, K, M_star, W, X, Y, d, eta, lam1, n, v1, width
+from ._sharpening import (
+    BY_INDUCTION,
+    HORIZON,
+    RATE,
+    WIDTH,
+    R_w,
+    before,
+    bounded_rate,
+    c1,
+    constants,
+    decay,
+    decaying,
+    eigenvector,
+    labels,
+    lam_i,
+    lam_r,
+    norm_of,
+    proved,
+    running_sum,
+    slowest,
+    t,
+    triangle,
+)
+
+if TYPE_CHECKING:
+    from eostheory.symbolic import Model
+
+Parts = dict[str, Statement]
+
+_square = r"\mathbf X^\top\mathbf X"
+product_sum = vector("sum_product", "n", r"\sum_{k=0}^t\Pi_k\mathbf Y")
+error_sum = vector("sum_error", "n", r"\sum_{k=0}^t\mathbf e(k)")
+norm_G2 = norm_of(
+    "G2", rf"\big\|\sum_k(\mathbf Y\mathbf D^\top{_square}+{_square}\mathbf D\mathbf Y^\top)\big\|"
+)
+norm_A5 = norm_of("A5", rf"\big\|\sum_k\mathbf Y\mathbf Y^\top\Pi_k{_square}\big\|")
+norm_A6 = norm_of("A6", rf"\big\|\sum_k\mathbf Y\mathbf e(k)^\top{_square}\big\|")
+power_i = scalar("power_i", r"(1-\eta\tfrac1n\lambda_i)^t", nonnegative=True)
+powers_i = running_sum("powers_i", r"(1-\eta\tfrac1n\lambda_i)^k")
+norm_s = norm_of("s", r"\big\|\sum_k\mathbf e(k)\big\|")
+norm_e = norm_of("e", r"\|\mathbf e(t)\|")
+powers = running_sum("powers", r"\big(1-\tfrac\eta n\lambda_r\big)^k")
+weighted = running_sum("weighted", r"k\big(1-\tfrac\eta n\lambda_r\big)^{k-1}")
+tails = running_sum("tails", r"\sum_{j=k}^{t-1}\big(1-\tfrac\eta n\lambda_r\big)^j")
+norm_3 = norm_of(
+    "3", rf"\big\|\sum_k\|\mathbf A\|^2{_square}\mathbf D\mathbf D^\top{_square}\big\|"
+)
+norm_DD = norm_of("DD", rf"\big\|\sum_k\mathbf D\mathbf D^\top{_square}\big\|")
+total_2 = norm_of("total_2", r"\|\mathrm{(2)}\|")
+norm_1, norm_2, norm_G3 = (norm_of(f"G{k}", rf"\|\mathrm{{(G{k})}}\|") for k in (1, 2, 3))
+part_5, part_6 = (norm_of(f"part_{k}", rf"\|\mathrm{{(A{k})}}\|") for k in (5, 6))
+largest = scalar("largest", r"\max_t\|\mathbf A(t)\|^2", nonnegative=True)
+
+# ------------------------------------------------------------------------------- statements
+_two = 8 / (n**2 * width)
+
+
+def _split(power: int) -> Statement:
+    """(G2) at most (A5) + (A6), where (A6) has the factor eta or not."""
+    left = 4 / (n**2 * width) * eta * norm_G2
+    return Inequality(left, "<=", _two * eta * norm_A5 + _two * eta**power * norm_A6)
+
+
+fifth = Inequality(_two * eta * (norm2(Y) * (lam_i * powers_i)), "<=", 8 / width)
+
+
+def _sixth(power: int) -> Parts:
+    """The first lines of (A6), with eta to a power that was lost in them."""
+    factor = _two * eta**power
+    last = _two * sqrt(n) * eta * (eta * sqrt(n) * weighted * R_w) * (c1 * n)
+    middle = factor * (norm(Y) * norm_s * (c1 * n))
+    return {
+        "norms": Inequality(factor * norm_A6, "<=", middle),
+        "errors": Inequality(middle, "<=", last),
+    }
+
+
+_unit = c1 * n**2 / (width * lam_r**2) * R_w
+_abel = 8 * c1 / width * eta**2 * tails * R_w
+_geometric = 8 * c1 / width * eta**2 * (n / (eta * lam_r) * powers) * R_w
+abel: Parts = {
+    "Abel": Inequality(
+        _two * sqrt(n) * eta * (eta * sqrt(n) * weighted * R_w) * (c1 * n), "<=", _abel
+    ),
+    "tails": Inequality(_abel, "<=", _geometric),
+    "series": Inequality(_geometric, "<=", 8 * _unit),
+}
+second_part = Inequality(total_2, "<=", 8 / width + 8 * _unit)
+
+_third = 8 * eta**2 / (n**3 * width**2)
+pulled_out = Inequality(
+    _third * norm_3,
+    "<=",
+    4 * eta / (n**2 * width) * eta * (2 / (width * n)) * (largest * lam1) * norm_DD,
+)
+third_part: Parts = {
+    "horizon": Inequality(
+        4 * eta / (n**2 * width) * eta * (2 / (width * n)) * (norm2(A) * lam1) * norm_DD,
+        "<=",
+        4 * eta / (n**2 * width) * norm_DD,
+    ),
+    "as (G1)": Inequality(4 * eta / (n**2 * width) * norm_DD, "<=", 4 / width + 16 * _unit),
+}
+everything = Inequality(norm_1 + norm_2 + norm_G3, "<=", 40 / width)
+
+
+# ------------------------------------------------------------------------------ derivations
+def derive_split(m: Model) -> None:
+    """Both sums are Y s^T X^T X and its transpose, s = sum D; norms of rank one are products."""
+    m.step("the norm of Y w^T + w Y^T is at most 2|Y||w|, w = X^T X s")
+    image_5, image_6 = norm(K @ product_sum), norm(K @ error_sum)
+    m.define(norm_A5, norm(Y) * image_5)
+    m.define(norm_A6, norm(Y) * image_6)
+    image = norm(K @ (error_sum - product_sum))
+    m.define(norm_G2, 2 * norm(Y) * image)
+    triangle(m, image, image_5, image_6)
+    m.generic = False
+    m.example(
+        {
+            n: 1,
+            width: 1792,
+            eta: 2,
+            X: ((Fraction(1, 4),),),
+            Y: (1,),
+            product_sum: (Fraction(3, 2),),
+            error_sum: (Fraction(-1, 10),),
+        }
+    )
+
+
+def derive_fifth(m: Model) -> None:
+    """The norm of the sum is its value in the best direction i; one time more."""
+    labels(m)
+    m.assume(Inequality(eta * lam_i, "<", n), by="rate")
+    m.assume(Inequality(power_i, "<=", as_expr(1)), by="rate")
+    m.define(powers_i, before(powers_i) + power_i)
+    m.assume(Inequality(before(powers_i), ">=", as_expr(0)), by="induction")
+    m.assume(Inequality(eta * lam_i / n * before(powers_i), "<=", 1 - power_i), by="induction")
+
+
+def derive_sixth(m: Model) -> None:
+    """|X^T X s| <= c_1 n |s|, and the errors one by one."""
+    labels(m)
+    constants(m)
+    decaying(m)
+    weighted_term = scalar("term", r"t\big(1-\tfrac\eta n\lambda_r\big)^{t-1}", nonnegative=True)
+    m.define(norm_A6, norm(Y) * norm_of("Ks", ""))
+    m.assume(Inequality(norm_of("Ks", ""), "<=", c1 * n * norm_s), by="operator norm")
+    m.define(weighted, before(weighted) + weighted_term)
+    m.assume(Inequality(norm_e, "<=", eta * sqrt(n) * weighted_term * R_w), by="(E1)")
+    earlier = norm_of("s_before", "")
+    bound = eta * sqrt(n) * before(weighted) * R_w
+    m.assume(Inequality(earlier, "<=", bound), by="induction")
+    triangle(m, norm_s, earlier, norm_e)
+    m.generic = False
+    size = Fraction(1, 4) * Fraction(40, 448)
+    m.example(
+        {
+            n: 1,
+            width: 448,
+            lam1: Fraction(1, 4),
+            lam_r: Fraction(1, 4),
+            eta: Fraction(1, 4),
+            Y: (1,),
+            decay: Fraction(15, 16) ** 2,
+            before(weighted): 1,
+            weighted_term: Fraction(15, 8),
+            earlier: size,
+            norm_e: Fraction(15, 8) * size,
+            norm_s: Fraction(23, 8) * size,
+            norm_of("Ks", ""): Fraction(23, 32) * size,
+        }
+    )
+
+
+def derive_abel(m: Model) -> None:
+    """Both double sums grow by t x^{t-1} in a step; the inner sum is (x^k - x^t)/(1 - x)."""
+    constants(m)
+    decaying(m)
+    last = scalar("last", r"t\big(1-\tfrac\eta n\lambda_r\big)^{t-1}", nonnegative=True)
+    m.define(weighted, before(weighted) + last)
+    m.relation(before(weighted), tails - last, by="induction")
+    final = scalar("final", r"\big(1-\tfrac\eta n\lambda_r\big)^t", nonnegative=True)
+    m.step("summed over k, slowest times the inner sums is the sum of x^k less (t+1) x^t")
+    m.relation(tails, (powers - (t + 1) * final) / slowest, by="inner sums")
+    m.assume(Inequality(slowest * powers, "<=", as_expr(1)), by="series")
+
+
+def derive_second_part(m: Model) -> None:
+    """(A5) and (A6) added up."""
+    constants(m)
+    triangle(m, total_2, part_5, part_6)
+    m.assume(Inequality(part_5, "<=", 8 / width), by="(A5)")
+    m.assume(Inequality(part_6, "<=", 8 * _unit), by="(A6)")
+
+
+def derive_pulled_out(m: Model) -> None:
+    """The norm of a positive semidefinite sum is its value on a unit vector u."""
+    a2, form = scalar("a2", r"\|\mathbf A(t)\|^2", nonnegative=True), scalar("form")
+    heavy, light = running_sum("heavy", ""), running_sum("light", "")
+    m.step("u^T S u for the sum with weights |A|^2 and for the sum without, one term more")
+    m.define(heavy, before(heavy) + a2 * form**2)
+    m.define(light, before(light) + form**2)
+    m.assume(Inequality(before(heavy), ">=", as_expr(0)), by="induction")
+    m.assume(Inequality(before(heavy), "<=", largest * before(light)), by="induction")
+    m.assume(Inequality(a2, "<=", largest), by="largest")
+    m.define(norm_3, heavy)
+    m.assume(Inequality(light, "<=", lam1 * norm_DD), by="operator norm")
+    proved(m, "last term", a2 * form**2, largest * form**2)
+    proved(m, "weights", heavy, largest * light)
+    proved(m, "norms", largest * light, largest * (lam1 * norm_DD))
+
+
+def derive_third_part(m: Model) -> None:
+    """Properties 1 and 3 and the horizon, on v_1; (A1) to (A4) for the second bound."""
+    constants(m)
+    bounded_rate(m)
+    labels(m)
+    net.gram(m, following=False)
+    eigenvector(m, v1, lam1)
+    m.define(F, net.output(A, W))
+    m.define(D, F - Y)
+    m.assume(Inequality(eta * dot(v1, M_star @ v1), "<=", as_expr(1)), by="horizon")
+    m.assume(Inequality(dot(v1, Gamma @ v1), ">=", -R_w), by="property 1")
+    m.assume(Inequality(norm2(A), ">=", width / 2), by="property 1")
+    m.assume(Inequality(norm2(D), "<=", n), by="(D)")
+    m.assume(Inequality(dot(D, F), "<=", as_expr(0)), by="descent")
+    bound = 4 / width + 16 * _unit
+    m.assume(Inequality(4 * eta / (n**2 * width) * norm_DD, "<=", bound), by="(A1) to (A4)")
+    m.generic = False
+    if "descent" in m.withheld:
+        m.example(ascending)
+
+
+def ascending() -> dict[Any, Any]:
+    """D^T F = 2: the second output has overshot, and v_1 is dead in the hidden layer."""
+    inputs = 40
+    rest = (0,) * (inputs - 2)
+    return {
+        n: 2,
+        width: 4,
+        d: inputs,
+        eta: Fraction(1251, 500000),
+        X: ((20, 0), (0, 14), *((0, 0),) * (inputs - 2)),
+        Y: (1, 1),
+        v1: (1, 0),
+        lam1: 400,
+        lam_r: 196,
+        A: (1, 1, 1, 1),
+        W: ((0, Fraction(1, 14), *rest),) * 4,
+        norm_DD: 1,
+    }
+
+
+def derive_everything(m: Model) -> None:
+    """The three bounds, R_w = 40/m and the width."""
+    constants(m)
+    m.assume(Inequality(norm_1, "<=", 8 / width + 32 * _unit), by="(G1)")
+    m.assume(Inequality(norm_2, "<=", 8 / width + 8 * _unit), by="(G2)")
+    m.assume(Inequality(norm_G3, "<=", 4 / width + 16 * _unit), by="(G3)")
+
+
+INDUCTION = {"induction": "the bounds for the sums that end one term earlier"}
+LABELS = {"labels": "y_i = +-1"}
+OPERATOR = {"operator norm": "||X^T X|| = lambda_1 = c_1 n, and ||S|| bounds S on unit vectors"}
+SMALL_N = "N is printed for n"
+
+CLAIMS = [
+    Claim(
+        "li22/lemma-C.3.p27",
+        _split(0),
+        derive=derive_split,
+        corrected=_split(1),
+        reading="for every error e that the bound of property 2 allows",
+    ),
+    Claim(
+        "li22/lemma-C.3.p28",
+        fifth,
+        LABELS | INDUCTION | {"rate": "eta lambda_i < n"},
+        derive=derive_fifth,
+        reading="i is the direction in which the norm of the sum is attained. " + BY_INDUCTION,
+    ),
+    Claim(
+        "li22/lemma-C.3.p29",
+        _sixth(0),
+        LABELS | INDUCTION | OPERATOR | {"(E1)": "its unrolled line, k terms of it"},
+        derive=derive_sixth,
+        corrected=_sixth(1),
+        reading=BY_INDUCTION,
+    ),
+    Claim(
+        "li22/lemma-C.3.p30",
+        abel,
+        {"induction": "equality of the double sums at t-1"}
+        | {"inner sums": "geometric sums from k to t-1", "series": "sum of (1-x)x^k at most 1"},
+        derive=derive_abel,
+        reading=BY_INDUCTION,
+    ),
+    Claim(
+        "li22/lemma-C.3.p31",
+        second_part,
+        {"(A5)": "p28", "(A6)": "p30"},
+        derive=derive_second_part,
+        rests_on=("li22/lemma-C.3.p27",),
+    ),
+    Claim(
+        "li22/lemma-C.3.p32",
+        pulled_out,
+        INDUCTION | OPERATOR | {"largest": "|A(k)|^2 is at most its largest value"},
+        derive=derive_pulled_out,
+        reading=BY_INDUCTION,
+    ),
+    Claim(
+        "li22/lemma-C.3.p33",
+        third_part,
+        HORIZON
+        | WIDTH
+        | RATE
+        | LABELS
+        | {"property 1": "||Gamma|| <= R_w, |A|^2 >= m/2", "(D)": "|D|^2 <= n"}
+        | {"(A1) to (A4)": "half of the bound of (G1)"},
+        derive=derive_third_part,
+        corrected_hypotheses={"descent": "D^T F <= 0 when |A|^2 is largest"},
+        reading="|A|^2 at the time when it is largest; from the properties of the lemma then",
+    ),
+    Claim(
+        "li22/lemma-C.3.p34",
+        everything,
+        WIDTH | {"(G1)": "p26", "(G2)": "p31", "(G3)": "p33"},
+        derive=derive_everything,
+        waive={"derivation:left norm_G1 -> norm_G2": "the bound of (G2) is below that of (G1)"},
+    ),
+]
