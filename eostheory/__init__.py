@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from eostheory import derive
     from eostheory.agree import Sample
     from eostheory.api import judge, verify
     from eostheory.claims import Claim
@@ -39,6 +40,7 @@ __all__ = [
     "Predicate",
     "Sample",
     "__version__",
+    "derive",
     "judge",
     "verify",
 ]
@@ -46,6 +48,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used: ``eostheory --help`` must not import torch."""
+    if name == "derive":
+        return importlib.import_module("eostheory.derive")
     if name not in _HOMES:
         raise AttributeError(f"module 'eostheory' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

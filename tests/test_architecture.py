@@ -16,7 +16,8 @@ BELOW = {
     "claims": {"formula", "symbolic", "numeric", "agree"},
     "suite": {"formula", "symbolic", "numeric", "agree", "claims"},
     "report": {"formula", "claims", "suite"},
-    "cli": {"formula", "claims", "suite", "report"},
+    "derive": {"formula", "symbolic", "numeric"},
+    "cli": {"formula", "claims", "suite", "report", "derive"},
 }
 """What each layer may import; symbolic and numeric never see each other."""
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from eostheory.cli import options as o
+from eostheory.cli.derive import app as derive_app
 
 app = typer.Typer(
     name="eostheory",
@@ -18,8 +19,9 @@ app = typer.Typer(
     epilog=o.EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=o.HELP,
 )
+app.add_typer(derive_app)
 
 
 def run(arguments: list[str]) -> int:
@@ -67,6 +69,7 @@ def verify(
     jobs: o.Jobs = 0,
     mutate: o.Mutate = True,
     no_cache: o.NoCache = False,
+    exact: o.Exact = False,
     level: Annotated[
         o.Level | None,
         typer.Option(
@@ -85,6 +88,10 @@ def verify(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="DIR", help="Write the HTML companion.")
     ] = None,
+    errata: Annotated[
+        Path | None,
+        typer.Option("--errata", metavar="FILE", help="Write what is refuted, as Markdown."),
+    ] = None,
 ) -> None:
     """Judge claims, and compare the verdicts with what is expected."""
     from eostheory.cli.commands import Reports, make_request, verify_claims
@@ -92,7 +99,7 @@ def verify(
     request = make_request(
         targets, papers, kinds, verdicts, expression, profile, seed, jobs, mutate, no_cache
     )
-    verify_claims(request, level, strict, Reports(json_file, junit, html))
+    verify_claims(request, exact, level, strict, Reports(json_file, junit, html, errata))
 
 
 @app.command("list", epilog=o.EXIT_CODES)

@@ -77,6 +77,8 @@ EXIT_CODES = """Exit codes:
 130  interrupted
 """
 
+HELP = {"help_option_names": ["-h", "--help"]}
+
 _SELECT = "Which claims"
 _JUDGE = "How to judge"
 
@@ -145,6 +147,14 @@ Mutate = Annotated[
     typer.Option(
         "--mutate/--no-mutate",
         help="Mutate the statements, to test the verdicts.",
+        rich_help_panel=_JUDGE,
+    ),
+]
+Exact = Annotated[
+    bool,
+    typer.Option(
+        "--exact",
+        help="Derivations only; what has none is simulated still.",
         rich_help_panel=_JUDGE,
     ),
 ]

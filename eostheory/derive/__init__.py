@@ -1,0 +1,51 @@
+"""Derive the theory for your own objects: losses, schedulers, batch norm, linear networks, flows.
+
+Sympy goes in and comes out.  Results are exact, carry the hypotheses under which they hold (each
+checked where it can be), and go to LaTeX, sympy and torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eostheory.derive.flows import flow, hessian, scale_invariance, vector_field
+    from eostheory.derive.grammar import FormulaError, parse
+    from eostheory.derive.losses import LossGeometry, loss
+    from eostheory.derive.result import DerivationError, Derived, Hypothesis
+
+_HOMES = {
+    "DerivationError": "result",
+    "Derived": "result",
+    "FormulaError": "grammar",
+    "Hypothesis": "result",
+    "LossGeometry": "losses",
+    "flow": "flows",
+    "hessian": "flows",
+    "loss": "losses",
+    "parse": "grammar",
+    "scale_invariance": "flows",
+    "vector_field": "flows",
+}
+
+__all__ = [
+    "DerivationError",
+    "Derived",
+    "FormulaError",
+    "Hypothesis",
+    "LossGeometry",
+    "flow",
+    "hessian",
+    "loss",
+    "parse",
+    "scale_invariance",
+    "vector_field",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'eostheory.derive' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"eostheory.derive.{_HOMES[name]}"), name)
