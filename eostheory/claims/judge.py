@@ -27,11 +27,19 @@ _LEG = {"holds": Leg.SAME, "fails": Leg.DIFFERS, "undecided": Leg.UNDECIDED}
 
 @dataclass(frozen=True)
 class Settings:
-    """How thoroughly to judge.  ``profile`` is quick, default or thorough."""
+    """How thoroughly to judge.
+
+    Args:
+        profile: quick, default or thorough.
+        seed: of the drawn instances.
+        mutate: whether the statement is mutated, to test the verdict.
+        simulate: without it the derivation judges alone, wherever there is one.
+    """
 
     profile: str = "default"
     seed: int = 0
     mutate: bool = True
+    simulate: bool = True
 
     def __post_init__(self) -> None:
         if self.profile not in _EXAMPLES:
@@ -51,6 +59,11 @@ class Witnesses:
     _models: dict[frozenset[str], Model | None] = field(default_factory=dict)
     _records: dict[frozenset[str], Record | None] = field(default_factory=dict)
 
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulation takes part; it does where there is nothing else."""
+        return self.settings.simulate or self.claim.derive is None
+
     def model(self, withheld: frozenset[str] = frozenset()) -> Model | None:
         """The derivation's interpretation, less the withheld hypotheses."""
         if self.claim.derive is None:
@@ -65,7 +78,7 @@ class Witnesses:
 
     def record(self, withheld: frozenset[str] = frozenset(), share: float = 1.0) -> Record | None:
         """The simulation's interpretation on drawn instances."""
-        if self.claim.simulate is None:
+        if self.claim.simulate is None or not self.simulated:
             return None
         if withheld not in self._records:
             from eostheory.agree import simulate

@@ -27,6 +27,7 @@ class Reports:
     json_file: str = ""
     junit: Path | None = None
     html: Path | None = None
+    errata: Path | None = None
 
     def check(self) -> None:
         """Refuse destinations that cannot be written, before any work."""
@@ -36,6 +37,8 @@ class Reports:
             writable(self.junit, folder=False)
         if self.html is not None:
             writable(self.html, folder=True)
+        if self.errata is not None:
+            writable(self.errata, folder=False)
 
     def write(self, report: dict[str, Any]) -> None:
         """Write them."""
@@ -55,6 +58,11 @@ class Reports:
                 from eostheory.report.html import write_html
 
                 written.append(write_html(report, self.html))
+            if self.errata is not None:
+                from eostheory.report import errata_markdown
+
+                self.errata.write_text(errata_markdown(report), encoding="utf-8")
+                written.append(self.errata)
         except OSError as reason:
             fail(f"a report could not be written: {reason}", Exit.INTERNAL)
         for path in written:
@@ -93,7 +101,9 @@ def make_request(
     )
 
 
-def verify_claims(request: Request, level: str | None, strict: bool, reports: Reports) -> None:
+def verify_claims(
+    request: Request, exact: bool, level: str | None, strict: bool, reports: Reports
+) -> None:
     """Run, show, write the reports, and end with the run's exit code."""
     from rich.console import Console
 
@@ -102,7 +112,8 @@ def verify_claims(request: Request, level: str | None, strict: bool, reports: Re
     reports.check()
     # a cancelled CI job sends SIGTERM; it should leave the same reports as Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    request = replace(request, level=Verdict(level) if level else None, strict=strict)
+    chosen = Verdict(level) if level else None
+    request = replace(request, simulate=not exact, level=chosen, strict=strict)
     console = Console(highlight=False, soft_wrap=False, stderr=reports.json_file == _STDOUT)
     with guard(), TerminalReporter(console) as reporter:
         report = run(request, [reporter])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eostheory.report.explain import corrected_lines, witness_lines
-from eostheory.report.records import Record, by_paper, changed_parts, claims_of
+from eostheory.report.records import Record, by_paper, changed_parts, claims_of, dependents_of
 from eostheory.report.verdicts import NATURES
+
+_ORIGIN = (
+    "{} statements are false as printed. Written by `eostheory verify --errata`: every witness is "
+    "exact, every corrected form has its own verdict.\n"
+)
 
 
 def errata_markdown(report: Mapping[str, Any]) -> str:
@@ -20,17 +25,18 @@ def errata_markdown(report: Mapping[str, Any]) -> str:
     if not refuted:
         return "# Errata\n\nThis run refuted nothing.\n"
     ours = [claim for claim in refuted if claim["nature"] == "extraction"]
-    parts = ["# Errata\n"]
+    dependents = dependents_of(claims_of(report))
+    parts = ["# Errata\n", _ORIGIN.format(len(refuted) - len(ours))]
     for paper, claims in by_paper([c for c in refuted if c["nature"] != "extraction"]).items():
         parts.append(f"## {paper}\n")
-        parts.extend(_entry(claim) for claim in claims)
+        parts.extend(_entry(claim, dependents.get(claim["id"], [])) for claim in claims)
     if ours:
         parts.append("## Broken by the conversion to text, not by the paper\n")
-        parts.extend(_entry(claim) for claim in ours)
+        parts.extend(_entry(claim, dependents.get(claim["id"], [])) for claim in ours)
     return "\n".join(parts)
 
 
-def _entry(claim: Record) -> str:
+def _entry(claim: Record, dependents: Sequence[str]) -> str:
     lines = [
         f"### {claim['id']} ({claim['where']})\n" if claim["where"] else f"### {claim['id']}\n"
     ]
@@ -51,11 +57,14 @@ def _entry(claim: Record) -> str:
         notes = [n for n in corrected_lines(claim) if n.startswith(("under the", "which is"))]
         if notes:
             lines.append(f"{_plain('; '.join(notes))}.\n")
-    lines.append(f"**What survives:** {_survives(claim)}\n")
+    lines.append(f"**What survives:** {what_survives(claim)}\n")
+    if dependents:
+        lines.append(f"**Used by:** {', '.join(f'`{name}`' for name in dependents)}\n")
     return "\n".join(line for line in lines if line)
 
 
-def _survives(claim: Record) -> str:
+def what_survives(claim: Record) -> str:
+    """What is left of a refuted claim, in words."""
     corrected = claim["corrected"]
     if corrected and corrected.get("verdict") in ("proved", "certified", "supported", "assumed"):
         kind = "under the added hypothesis" if corrected.get("hypothesis") else "in corrected form"

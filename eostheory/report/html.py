@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from eostheory.report.errata import what_survives
 from eostheory.report.explain import leg_lines, short, witness_facts
 from eostheory.report.graph import layout
 from eostheory.report.json_report import write_text
@@ -26,6 +27,7 @@ from eostheory.report.records import (
     by_paper,
     changed_parts,
     claims_of,
+    dependents_of,
     duration,
     is_encoded,
     needs_attention,
@@ -67,6 +69,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         encoded=sum(map(is_encoded, claims)),
         attention=sorted(filter(needs_attention, claims), key=lambda c: urgency(c["verdict"])),
         refuted=[c for c in claims if c["verdict"] == "refuted" and not needs_attention(c)],
+        dependents=dependents_of(claims),
         improved=[c for c in claims if c["improved"]],
         kinds=sorted({c["kind"] for c in claims if c["kind"]}),
         checks=sorted({c["check"] for c in claims if c["check"]}),
@@ -170,6 +173,7 @@ def _environment() -> Environment:
         changed_parts=changed_parts,
         survivors=survivors,
         natures=NATURES,
+        survives=what_survives,
     )
     return environment
 

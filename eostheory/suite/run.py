@@ -44,6 +44,7 @@ class Request:
         paths: folders of proofs; none means the bundled ones.
         jobs: worker processes; 0 means one per core.
         cache: where results are kept; ``None`` keeps and trusts none.
+        simulate: without it the derivations judge alone, wherever there is one.
         reuse: take verdicts from the cache; without it they are found anew, and kept.
         level: verdict that every selected claim must reach.
         strict: an unexpected improvement fails, too.
@@ -54,6 +55,7 @@ class Request:
     profile: str = "default"
     seed: int = 0
     mutate: bool = True
+    simulate: bool = True
     jobs: int = 0
     level: Verdict | None = None
     strict: bool = False
@@ -63,7 +65,12 @@ class Request:
     @property
     def settings(self) -> dict[str, object]:
         """The part of the request that a verdict depends on."""
-        return {"profile": self.profile, "seed": self.seed, "mutate": self.mutate}
+        return {
+            "profile": self.profile,
+            "seed": self.seed,
+            "mutate": self.mutate,
+            "simulate": self.simulate,
+        }
 
 
 def run(

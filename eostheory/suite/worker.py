@@ -89,7 +89,12 @@ def judge_one(folder: str, claim_id: str, settings: Mapping[str, Any]) -> Record
 
             claim = next(c for c in claims if c.id == claim_id)
             with _alarm(claim.budget, f"judging {claim_id}"):
-                chosen = Settings(settings["profile"], settings["seed"], settings["mutate"])
+                chosen = Settings(
+                    settings["profile"],
+                    settings["seed"],
+                    settings["mutate"],
+                    bool(settings.get("simulate", True)),
+                )
                 value = judge(claim, entry, chosen)
         record = checked_record(entry, script, value)
     except BaseException as failure:  # see index_script
