@@ -1,0 +1,93 @@
+r"""Set-ups of Lemmas C.4 to C.6: the inner products of D and F after property 2.
+
+D = -Pi Y + e with Pi v_i = p_i v_i; p_i is the product over j < t of 1 - eta lambda_i(M~(j)).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from eostheory.formula import Inequality, as_expr, dot, norm, norm2, scalar, vector
+
+from ._linear_net import D, F, Y, n, width
+from ._sharpening import Pi, c1, e, lam_r, norm_of, proved
+
+if TYPE_CHECKING:
+    from eostheory.formula import Expr, Symbol
+    from eostheory.symbolic import Model
+
+_rate = r"(1-\eta\lambda_{%s}(\widetilde{\mathbf M}(j)))"
+p_1 = scalar("p_1", r"\prod_{j=0}^{t-1}" + _rate % "1")
+p_i = scalar("p_i", r"\prod_{j=0}^{t-1}" + _rate % "i")
+z_1, z_i = scalar("z_1"), scalar("z_i")
+kappa = scalar("kappa", r"\kappa", positive=True)
+epsilon = scalar("epsilon", r"\epsilon", positive=True)
+chi = scalar("chi", r"\chi", positive=True)
+best = scalar("best", r"\max_i\{p_i(1-p_i)\}")
+spread = scalar("spread", r"\sum_{i=1}^rz_i^2p_i(1-p_i)")
+norm_e = norm_of("e", r"\|\mathbf e(t)\|")
+
+linear = 40 * n**2 / (lam_r * width)
+quadratic = 1600 * n**3 / (lam_r**2 * width**2)
+"""What (E1) leaves of the error, times sqrt(n) and squared."""
+
+
+def shares(scale: Expr | int = 1) -> Expr:
+    """5 lambda_r/14 + 25 lambda_r^2/196, times a number; printed for the two above."""
+    return scale * (5 * lam_r / 14 + 25 * lam_r**2 / 196)
+
+
+def true_shares(scale: Expr | int = 1) -> Expr:
+    """What the width makes of them, with lambda_1 = c_1 n."""
+    return scale * (5 * lam_r / (14 * c1) + 25 * lam_r**2 / (196 * c1**2 * n))
+
+
+EXPANSION = {
+    "labels": "y_i = +-1",
+    "(E1)": "|e| <= 40 n^{3/2}/(lambda_r m)",
+    "p21.req": "0 <= p_i <= 1, so that |(2 Pi - I) Y| <= |Y|",
+}
+
+
+def expanded(m: Model) -> None:
+    """Property 2 and F = D + Y."""
+    m.define(D, -(Pi @ Y) + e)
+    m.define(F, D + Y)
+
+
+def small_error(m: Model) -> None:
+    """(E1) with R_w = 40/m."""
+    m.assume(Inequality(norm(e), "<=", 40 * n ** Fraction(3, 2) / (lam_r * width)), by="(E1)")
+
+
+def inner_product(m: Model) -> None:
+    """-D^T F = (sum of z_i^2 p_i (1 - p_i)) + Y^T (2 Pi - I) e - |e|^2."""
+    reflected = vector("reflected", "n", r"(2\Pi-\mathbf I)\mathbf Y")
+    m.uses("li22/lemma-C.4.p1")
+    m.relation(dot(D, F), norm2(e) - dot(reflected, e) - spread, by="property 2")
+    m.assume(Inequality(norm2(reflected), "<=", n), by="p21.req")
+
+
+def width_in_errors(m: Model) -> None:
+    """m >= 112 c_1 n^2/lambda_r^2 in both error terms."""
+    proved(m, "linear", linear, 5 * lam_r / (14 * c1))
+    proved(m, "quadratic", quadratic, 25 * lam_r**2 / (196 * c1**2 * n))
+
+
+def chain(m: Model, name: str, *pairs: tuple[Expr, Expr]) -> None:
+    """The sum of bounds ``small <= large`` that are known, as one fact."""
+    small = [scalar(f"small_{k}") for k in range(len(pairs))]
+    large = [scalar(f"large_{k}") for k in range(len(pairs))]
+    zero = as_expr(0)
+    m.lemma(
+        name,
+        Inequality(sum(small, zero), "<=", sum(large, zero)),
+        given=[Inequality(a, "<=", b) for a, b in zip(small, large, strict=True)],
+        where=dict(zip(small + large, [a for a, _ in pairs] + [b for _, b in pairs], strict=True)),
+    )
+
+
+def on_trajectories(m: Model, quantity: Symbol) -> None:
+    """``quantity`` is what a trajectory makes it: meeting the bounds makes no counterexample."""
+    m.define(quantity, m.landau(f"{quantity.name}_of_a_trajectory", quantity.shape))
