@@ -270,9 +270,7 @@ CLAIMS = [
         reading="Two eigenvalues at 2/eta; every entry of a larger block is such a rate. "
         "'Roughly': to first order in the step, which keeps the block of the Hessian on the "
         "unstable directions.",
-        waive={
-            "kept 12:left u_1 -> u_2": "the changed equation is another one of the printed ones"
-        },
+        waive={"kept 12:left u_1 -> u_2": "the changed equation is also a printed one"},
         examples={"quick": 3, "default": 6},
     ),
 ]
