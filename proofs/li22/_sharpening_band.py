@@ -24,6 +24,7 @@ z_1, z_i = scalar("z_1"), scalar("z_i")
 kappa = scalar("kappa", r"\kappa", positive=True)
 epsilon = scalar("epsilon", r"\epsilon", positive=True)
 chi = scalar("chi", r"\chi", positive=True)
+a_1 = scalar("a_1", positive=True)
 best = scalar("best", r"\max_i\{p_i(1-p_i)\}")
 spread = scalar("spread", r"\sum_{i=1}^rz_i^2p_i(1-p_i)")
 norm_e = norm_of("e", r"\|\mathbf e(t)\|")
@@ -44,7 +45,6 @@ def true_shares(scale: Expr | int = 1) -> Expr:
 
 
 EXPANSION = {
-    "labels": "y_i = +-1",
     "(E1)": "|e| <= 40 n^{3/2}/(lambda_r m)",
     "p21.req": "0 <= p_i <= 1, so that |(2 Pi - I) Y| <= |Y|",
 }

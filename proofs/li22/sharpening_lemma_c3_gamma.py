@@ -231,7 +231,6 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.3.p15",
         summed,
-        {"induction": "the sum up to t-1"},
         derive=derive_summed,
         corrected=summed_true,
         reading=(
@@ -247,7 +246,6 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.3.p17",
         _expanded(1),
-        {"property 2": "D = -Pi Y + e"},
         derive=derive_expanded,
         corrected=_expanded(-1),
     ),

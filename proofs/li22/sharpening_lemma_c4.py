@@ -21,6 +21,7 @@ from ._linear_net import D, F, M_tilde, Y, eta, lam1, n, width
 from ._sharpening import WIDTH, Pi, Pi_next, c1, constants, e, lam_r, proved, unit
 from ._sharpening_band import (
     EXPANSION,
+    a_1,
     best,
     chain,
     expanded,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 Parts = dict[str, Statement]
 
-a_1, a_2 = scalar("a_1", positive=True), scalar("a_2", positive=True)
+a_2 = scalar("a_2", positive=True)
 others = scalar("others", r"\sum_{j\ne i}z_j^2p_j(1-p_j)", nonnegative=True)
 least = scalar("least", r"\min\{a_1-a_1^2,a_2-a_2^2\}", positive=True)
 
@@ -164,7 +165,6 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.4.p1",
         _expansion(Pi_next),
-        {"property 2": "D = -Pi Y + e"},
         derive=derive_expansion,
         corrected=_expansion(Pi),
     ),

@@ -1,0 +1,457 @@
+r"""Lemma C.6: the surrogate sharpness Lambda* = v_1^T M v_1 increases until the residual is small.
+
+Setting:  Lemmas C.2 to C.5; labels with z_i >= kappa sqrt(n) (C.2); lambda_1 = c_1 n.
+Claims:   the increment of Lambda* (sharp-dyn), its two parts from below (p1 to p6), the residual
+          at the end (p8 to p10), the remark, (16), the lemma, and the first part of Theorem 3.
+Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
+
+The remark has a_2 = e^{(a_1-1)/chi} below e^{-1/chi}; it is above.  (16) does not follow from the
+number of samples, not even with the minus that is printed for a plus: that number bounds a_1 and
+e^{-1/chi} - e^{-2/chi}, not a_1 - a_1^2 and a_2 - a_2^2.  p3 and p10 use c_1 >= 1, as Lemma C.4
+does.  p4 has the products end at t for t-1, and the sign of every factor turned.  p6 fails when the
+first step leaves p_1 < eta c_1.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from eostheory.claims import Claim
+from eostheory.formula import (
+    Equation,
+    Inequality,
+    Statement,
+    absolute,
+    as_expr,
+    dot,
+    exp,
+    matrix,
+    norm,
+    norm2,
+    scalar,
+    sqrt,
+)
+
+from . import _linear_net as net
+from ._linear_net import (
+    A,
+    D,
+    F,
+    Lambda_star,
+    Lambda_star_next,
+    M_tilde,
+    W,
+    X,
+    Y,
+    eta,
+    lam1,
+    n,
+    v1,
+    width,
+)
+from ._sharpening import (
+    ON_RANGE,
+    WIDTH,
+    Pi,
+    Pi_next,
+    c1,
+    constants,
+    e,
+    lam_r,
+    norm_of,
+    proved,
+    triangle,
+    unit,
+)
+from ._sharpening_band import (
+    a_1,
+    best,
+    chi,
+    epsilon,
+    expanded,
+    kappa,
+    linear,
+    norm_e,
+    p_1,
+    quadratic,
+    shares,
+    true_shares,
+    width_in_errors,
+    z_1,
+)
+
+if TYPE_CHECKING:
+    from eostheory.formula import Expr
+    from eostheory.symbolic import Model
+
+Parts = dict[str, Statement]
+
+a_2 = scalar("a_2", positive=True)
+first = -dot(D, F) - dot(D, v1) * dot(F, v1)
+curvature = norm2(W @ X @ D) + norm2(A) * lam1 * dot(D, v1) ** 2
+second = 8 * eta**2 * lam1 / (width**2 * n**3) * curvature
+
+# ------------------------------------------------------------------------------- statements
+increment = Equation(
+    Lambda_star_next - Lambda_star, 8 * eta * lam1 / (n**2 * width) * first + second
+)
+second_positive = Inequality(second, ">", as_expr(0))
+top = -dot(D, v1) * dot(F, v1)
+top_expanded = Equation(
+    top,
+    z_1**2 * p_1 * (1 - p_1) + z_1 * (2 * p_1 - 1) * dot(e, v1) - dot(e, v1) ** 2,
+)
+
+
+def _top_below(last: Expr) -> Parts:
+    error = -absolute(z_1) * norm(e) - norm2(e)
+    return {
+        "terms": Inequality(top, ">=", error),
+        "(E1)": Inequality(error, ">=", -linear - quadratic),
+        "width": Inequality(-linear - quadratic, ">=", last),
+    }
+
+
+flipped = matrix(
+    "Pi_flipped",
+    "n",
+    "n",
+    r"\prod_{j=0}^t(\eta\widetilde{\mathbf M}(j)-\mathbf I_n)",
+    symmetric=True,
+)
+
+
+def _first_expanded(product: Expr, crossed: Expr) -> Statement:
+    main = dot(Y, product @ (unit - product) @ Y)
+    return Equation(first, main + dot(Y, (2 * crossed - unit) @ e) - norm2(e) + top)
+
+
+doubled = Inequality(first, ">=", kappa**2 * n * best - 5 * lam_r / 7 - 25 * lam_r**2 / 98)
+both_shares = 5 * lam_r / 7 + 25 * lam_r**2 / 98
+through_first: Parts = {
+    "first direction": Inequality(
+        kappa**2 * n * best - both_shares,
+        ">=",
+        kappa**2 * n * (1 - eta * c1) * (eta * c1) - both_shares,
+    ),
+    "sign": Inequality(kappa**2 * n * (1 - eta * c1) * (eta * c1) - both_shares, ">", as_expr(0)),
+}
+norm_product = norm_of(
+    "product", r"\|\prod_{j=0}^{t-1}(\mathbf I_n-\eta\widetilde{\mathbf M}(j))\|"
+)
+final_product = Inequality(norm_product, "<=", epsilon / sqrt(n))
+largest = scalar("largest_p", r"\max_ip_i", nonnegative=True)
+at_the_end = n * largest**2 + 80 * n**2 / (lam_r * width) * largest + quadratic
+final_residual = Inequality(norm2(D), "<=", at_the_end)
+
+
+def _final_number(scale: Expr | int, samples: Expr | int) -> Statement:
+    bound = epsilon**2 + 5 * epsilon * lam_r / (7 * scale * sqrt(n))
+    return Inequality(at_the_end, "<", bound + 25 * lam_r**2 / (196 * samples * n))
+
+
+def _remark(relation: str) -> Parts:
+    return {
+        "a_1": Equation(a_1, epsilon / sqrt(n)),
+        "a_2": Equation(a_2, exp((a_1 - 1) / chi)),
+        "below": Inequality(a_2, "<" if relation == "<" else ">", exp(-1 / chi)),
+    }
+
+
+def _sixteen(first_end: Expr, second_end: Expr, right: Expr) -> Parts:
+    scaled = kappa**2 * n
+    return {
+        "a_1": Inequality(scaled * first_end, ">", right),
+        "a_2": Inequality(scaled * second_end, ">", right),
+        "rate": Inequality(scaled * ((1 - eta * c1) * (eta * c1)), ">", right),
+    }
+
+
+root = exp(-1 / chi)
+sixteen = _sixteen(a_1 - a_1**2, a_2 - a_2**2, 5 * lam_r / 7 - 25 * lam_r**2 / 98)
+sixteen_true = _sixteen(a_1, root - root**2, both_shares)
+growth = Inequality(Lambda_star_next - Lambda_star, ">", as_expr(0))
+
+
+# ------------------------------------------------------------------------------ derivations
+def derive_increment(m: Model) -> None:
+    """Both values of Lambda*, one step of gradient descent apart."""
+    net.gradient_step(m)
+    net.gram(m)
+    net.top_direction(m)
+
+
+def derive_second(m: Model) -> None:
+    """Two squares; |A|^2 >= m/2 by property 1."""
+    m.assume(Inequality(norm2(A), ">=", width / 2), by="property 1")
+    m.assume(Inequality(dot(D, v1), "!=", as_expr(0)), by="top component")
+    m.generic = False
+    if "top component" in m.withheld:
+        m.example(
+            {
+                n: 2,
+                width: 1,
+                eta: Fraction(1, 10),
+                lam1: 4,
+                X: ((2, 0), (0, 1)),
+                v1: (1, 0),
+                A: (1,),
+                W: ((1, 0),),
+                D: (0, 1),
+            }
+        )
+
+
+def on_top(m: Model) -> None:
+    """Property 2 on v_1."""
+    expanded(m)
+    m.relation(Pi @ v1, p_1 * v1, by="eigenvector")
+    m.define(z_1, dot(Y, v1))
+
+
+def derive_top_below(m: Model) -> None:
+    """p2 with 0 <= p_1 <= 1 and Cauchy-Schwarz, then (E1) and the width."""
+    constants(m)
+    m.uses("li22/lemma-C.6.p2")
+    part = scalar("part", r"\mathbf e^\top\mathbf v_1")
+    value = z_1**2 * p_1 * (1 - p_1) + z_1 * (2 * p_1 - 1) * part - part**2
+    m.relation(dot(D, v1) * dot(F, v1), -value, by="p2")
+    m.assume(Inequality(p_1, ">=", as_expr(0)), by="p21.req")
+    m.assume(Inequality(p_1, "<=", as_expr(1)), by="p21.req")
+    m.assume(Inequality(absolute(part), "<=", norm(e)), by="unit eigenvector")
+    m.assume(Inequality(absolute(z_1), "<=", sqrt(n)), by="labels")
+    m.assume(Inequality(norm(e), "<=", 40 * n ** Fraction(3, 2) / (lam_r * width)), by="(E1)")
+    width_in_errors(m)
+    m.example(
+        {
+            n: 4,
+            lam1: 2,
+            lam_r: 2,
+            width: 224,
+            p_1: 0,
+            part: 0,
+            z_1: 2,
+            v1: (Fraction(1, 2),) * 4,
+            e: (0,) * 4,
+            D: (0,) * 4,
+            F: (1,) * 4,
+        }
+    )
+
+
+def derive_first_expanded(m: Model) -> None:
+    """The expansion of C.4; every factor of the flipped product has the other sign."""
+    expanded(m)
+    m.define(Pi_next, (unit - eta * M_tilde) @ Pi)
+    m.define(flipped, -Pi_next)  # t+1 factors
+
+
+def derive_doubled(m: Model) -> None:
+    """(C.4) and p3 added."""
+    m.assume(Inequality(-dot(D, F), ">=", kappa**2 * n * best - shares()), by="(C.4)")
+    m.assume(Inequality(top, ">=", -shares()), by="p3")
+
+
+def derive_through_first(m: Model) -> None:
+    """The first direction: p_1 <= 1 - eta c_1 from the first step on, and the number of samples."""
+    m.define(c1, lam1 / n)
+    m.assume(Inequality(best, ">=", p_1 * (1 - p_1)), by="maximum")
+    m.assume(Inequality(p_1, "<=", 1 - eta * c1), by="p13")
+    m.assume(Inequality(p_1, ">=", eta * c1), by="early")
+    m.assume(Inequality(eta * c1, "<", as_expr(1)), by="rate")
+    samples = 98 * kappa**2 * n * (eta * c1) * (1 - eta * c1)
+    m.assume(Inequality(samples, ">", 70 * lam_r + 25 * lam_r**2), by="samples")
+    proved(m, "p(1-p) between the ends", (1 - eta * c1) * (eta * c1), p_1 * (1 - p_1))
+    proved(m, "best direction", kappa**2 * n * (1 - eta * c1) * (eta * c1), kappa**2 * n * best)
+    m.generic = False
+    if "early" in m.withheld:
+        m.example(
+            {
+                n: 100,
+                lam1: Fraction(1, 10),
+                lam_r: Fraction(1, 10),
+                eta: 240,
+                kappa: 1,
+                p_1: Fraction(1, 25),
+                best: Fraction(24, 625),
+            }
+        )
+
+
+def derive_final_product(m: Model) -> None:
+    """The norm of a positive semidefinite matrix below a = eps/sqrt(n): |Pi u|^2 <= a u^T Pi u."""
+    size = scalar("form", r"\mathbf u^\top\Pi\mathbf u", nonnegative=True)
+    m.assume(Inequality(norm_product**2, "<=", epsilon / sqrt(n) * size), by="t_2")
+    m.assume(Inequality(size, "<=", epsilon / sqrt(n)), by="t_2")
+
+
+def derive_final_residual(m: Model) -> None:
+    """The triangle inequality, |Pi Y| <= max p_i sqrt(n), and (E1)."""
+    constants(m)
+    moved, size = norm_of("PY", r"\|\Pi\mathbf Y\|"), norm_of("D", "")
+    m.relation(norm2(D), size**2, by="size")
+    triangle(m, size, moved, norm_e)
+    m.assume(Inequality(moved, "<=", largest * sqrt(n)), by="p21.req")
+    m.assume(Inequality(norm_e, "<=", 40 * n ** Fraction(3, 2) / (lam_r * width)), by="(E1)")
+
+
+def derive_final_number(m: Model) -> None:
+    """max p_i <= eps/sqrt(n), and the width."""
+    constants(m)
+    m.assume(Inequality(width * lam_r**2, ">", 112 * lam1 * n), by="strict width")
+    m.assume(Inequality(largest, "<=", epsilon / sqrt(n)), by="t_2")
+    m.generic = False
+    m.example(
+        {
+            n: 4,
+            lam1: 2,
+            lam_r: 2,
+            width: 225,
+            epsilon: 1,
+            largest: Fraction(1, 2),
+        }
+    )
+
+
+def derive_remark(m: Model) -> None:
+    """a_1 is positive, so that (a_1 - 1)/chi is above -1/chi."""
+    m.define(a_1, epsilon / sqrt(n))
+    m.define(a_2, exp((a_1 - 1) / chi))
+    w = scalar("w", positive=True)
+    m.lemma("exp(-w) < 1", Inequality(exp(-w), "<", as_expr(1)), where={w: a_1 / chi})
+
+
+def derive_sixteen(m: Model) -> None:
+    """The two conditions on the number of samples."""
+    m.define(c1, lam1 / n)
+    m.define(a_1, epsilon / sqrt(n))
+    m.define(a_2, exp((a_1 - 1) / chi))
+    amount = 70 * lam_r + 25 * lam_r**2
+    for end in (root - root**2, eta * c1 * (1 - eta * c1)):
+        m.assume(Inequality(98 * kappa**2 * n * end, ">", amount), by="samples")
+    m.assume(Inequality(98 * kappa**2 * epsilon * sqrt(n), ">", amount), by="samples")
+    m.assume(Inequality(epsilon, "<", sqrt(n)), by="a_1")
+    m.assume(Inequality(2 * eta * lam1, "<", n), by="rate")
+    m.generic = False
+    m.example(
+        {
+            n: 400,
+            epsilon: 19,
+            kappa: Fraction(3, 20),
+            lam_r: 1,
+            lam1: 100,
+            eta: 1,
+            chi: 2,
+        }
+    )
+
+
+def derive_growth(m: Model) -> None:
+    """The increment, its second part, and the first part from below in one direction."""
+    constants(m)
+    m.uses("li22/formula-C.2.sharp-dyn")
+    part, rest = scalar("first", ""), scalar("second", nonnegative=True)
+    m.define(Lambda_star, m.landau("start"))
+    m.define(Lambda_star_next, Lambda_star + 8 * eta * lam1 / (n**2 * width) * part + rest)
+    m.assume(Inequality(part, ">=", kappa**2 * n * best - true_shares(2)), by="p2 to p5")
+    m.assume(Inequality(c1, ">=", as_expr(1)), by="c_1")
+    m.assume(Inequality(kappa**2 * n * best, ">", both_shares), by="band")
+    m.lemma("constants", Inequality(true_shares(2), "<=", both_shares))
+
+
+SQUARES = "a changed sum of squares is positive all the same"
+E1 = {"(E1)": "|e| <= 40 n^{3/2}/(lambda_r m)", "p21.req": "0 <= p_i <= 1"}
+LABELS = {"labels": "y_i = +-1"}
+SAMPLES = {"samples": "the lower bound of n in the lemma"}
+AT_END = {"t_2": "0 <= p_i <= eps/sqrt(n) for every i"}
+MISSING = {
+    "c_1": "c_1 >= 1",
+    "band": "kappa^2 n p_i(1-p_i) > 5 lambda_r/7 + 25 lambda_r^2/98 for some i",
+}
+
+CLAIMS = [
+    Claim("li22/formula-C.2.sharp-dyn", increment, derive=derive_increment),
+    Claim(
+        "li22/lemma-C.6.p1",
+        second_positive,
+        {"property 1": "|A|^2 >= m/2"},
+        derive=derive_second,
+        corrected_hypotheses={"top component": "D^T v_1 != 0"},
+        waive={f"derivation:*{end}": SQUARES for end in ("x1/2", "dropped", "+1", "D -> v_1")},
+        reading="never negative, which is all that the proof needs; zero where W X D = 0 too",
+    ),
+    Claim("li22/lemma-C.6.p2", top_expanded, derive=on_top),
+    Claim(
+        "li22/lemma-C.6.p3",
+        _top_below(-shares()),
+        WIDTH | E1 | LABELS,
+        derive=derive_top_below,
+        corrected=_top_below(-true_shares()),
+        rests_on=("li22/lemma-C.3.p21.req",),
+    ),
+    Claim(
+        "li22/lemma-C.6.p4",
+        _first_expanded(Pi_next, flipped),
+        derive=derive_first_expanded,
+        reading="at even t; at odd t the flipped product has the right sign, and the wrong index",
+        corrected=_first_expanded(Pi, Pi),
+    ),
+    Claim(
+        "li22/lemma-C.6.p5",
+        doubled,
+        {"(C.4)": "the bound (C.4)", "p3": "the bound of p3"},
+        derive=derive_doubled,
+        reading="the two printed bounds added",
+    ),
+    Claim(
+        "li22/lemma-C.6.p6",
+        through_first,
+        SAMPLES | {"maximum": "over i", "p13": "lambda_1(M~) >= lambda_1/n", "rate": "(5)"},
+        derive=derive_through_first,
+        corrected_hypotheses={"early": "p_1 >= eta c_1"},
+        reading="from the first step on; the witness is that step with one direction and d = 1",
+    ),
+    Claim(
+        "li22/lemma-C.6.p8", final_product, AT_END, derive=derive_final_product, reading=ON_RANGE
+    ),
+    Claim(
+        "li22/lemma-C.6.p9",
+        final_residual,
+        E1,
+        derive=derive_final_residual,
+        rests_on=("li22/lemma-C.3.p21.req",),
+    ),
+    Claim(
+        "li22/lemma-C.6.p10",
+        _final_number(1, 1),
+        {"strict width": "m > 112 c_1 n^2/lambda_r^2"} | AT_END,
+        derive=derive_final_number,
+        corrected=_final_number(c1, c1**2),
+    ),
+    Claim("li22/lemma-C.6.rem", _remark("<"), derive=derive_remark, corrected=_remark(">")),
+    Claim(
+        "li22/eq-16",
+        sixteen,
+        SAMPLES | {"a_1": "a_1 < 1", "rate": "2 eta lambda_1 < n (the horizon at time 0)"},
+        derive=derive_sixteen,
+        corrected=sixteen_true,
+        reading="the minimum is above a number if each of the three is",
+    ),
+    Claim(
+        "li22/lemma-C.6",
+        growth,
+        WIDTH | {"p2 to p5": "the lower bound of the first part, with c_1"},
+        derive=derive_growth,
+        corrected_hypotheses=MISSING,
+        rests_on=("li22/lemma-C.6.p5", "li22/eq-16"),
+    ),
+    Claim(
+        "li22/thm-3.a",
+        growth,
+        WIDTH | {"p2 to p5": "the lower bound of the first part, with c_1"},
+        derive=derive_growth,
+        corrected_hypotheses=MISSING,
+        rests_on=("li22/lemma-C.6",),
+    ),
+]
