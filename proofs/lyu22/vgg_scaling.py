@@ -71,14 +71,20 @@ def derive_stream(m: Model, shortcut: bool) -> None:
     stream, features = vector("stream", "n", "s"), matrix("features", "n", "k", "A")
     weight = vector("weight", "k", "w")
     scale, shift, branch = scalar("scale"), scalar("shift"), vector("branch", "n")
+    standard = vector("standard", "n", r"\bar s")
+    if shortcut and on:
+        twice = Equation(batch_norm(c * (c * branch), on), batch_norm(branch, on))
+        if m.decide(twice).outcome != "holds":
+            raise ArithmeticError("the shortcut's batch normalization is not invariant")
+        m.step("the shortcut's convolution scales by c twice, its normalization not at all")
     m.step("the first convolution is linear: the stream s is homogeneous of degree one in w")
     m.step("a block's features A come out of batch normalizations: they are invariant")
 
     def after(by: Expr | int) -> Expr:
         across: Expr = by * stream
         if shortcut:
-            m.step("the shortcut's convolution is normalized; its affine parameters scale by c")
-            across = by * scale * batch_norm(by * (by * branch), on) + by * shift * one
+            m.step("the shortcut's affine parameters scale by c, as all others do")
+            across = by * scale * standard + by * shift * one
         total = across + features @ (by * weight)
         return batch_norm(total, on)
 
@@ -87,7 +93,7 @@ def derive_stream(m: Model, shortcut: bool) -> None:
     m.define(out_c, after(c))
     m.generic = False
     m.example({
-        n: 4, one: (1,) * 4, stream: (1, 0, 0, -1), branch: (2, 0, -2, 0), features: ((1,), (-1,), (0,), (0,)),
+        n: 4, one: (1,) * 4, stream: (1, 0, 0, -1), standard: (1, -1, 1, -1), features: ((1,), (-1,), (0,), (0,)),
         weight: (3,), c: 2, scale: 2, shift: 5,
     })  # fmt: skip
 
