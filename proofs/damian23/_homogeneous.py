@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from torch import Tensor
 
 from eostheory.agree import Measured, Sample, derivatives
@@ -31,7 +32,7 @@ from eostheory.numeric import autodiff
 from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.losses import Draw, Loss
 
-from ._common import D, eta, gradL, gradS, hess, sharpness, u
+from ._common import D, T, eta, gradL, gradS, hess, sharpness, u
 from ._flow import Table
 from ._section4_runs import exact, inner
 
@@ -53,6 +54,9 @@ S_bar = scalar("S_bar", r"S(\bar\theta)")
 grad_S_f = vector("grad_S_f", D, r"\nabla S_f(\theta)")
 grad_S_f_bar = vector("grad_S_f_bar", D, r"\nabla S_f(\bar\theta)")
 grad_S_bar = vector("grad_S_bar", D, r"\nabla S(\bar\theta)")
+objective = scalar("L_theta", r"L(\theta)")
+f_bar = scalar("f_bar", r"f(\bar\theta)")
+least = scalar("least", r"\min_{|\theta|} L")
 alpha_ = scalar("alpha", r"\alpha(\theta)")
 r = norm(theta)
 
@@ -196,7 +200,7 @@ def at_point(hills: Valley | Loss, point: Tensor) -> Table:
 
 def derivative_of_direction(point: Tensor) -> Measured:
     """The Jacobian of normalisation by autograd."""
-    found = torch.autograd.functional.jacobian(lambda w: w / torch.sqrt((w * w).sum()), point)
+    found = torch.func.jacrev(lambda w: w / torch.sqrt((w * w).sum()))(point)
     return Measured(found.numpy(), 2.0**-46 * (1 + float(found.abs().max())))
 
 
@@ -233,9 +237,9 @@ def observe_critical(sample: Sample) -> None:
     table = at_point(hills, point)
     if sample.holds("critical"):
         table |= {k: widened(v) for k, v in table.items() if isinstance(v, Measured)}
-    weight = {lam: hills.decay, gradL: derivatives.gradient(hills.loss, point)}
-    found = derivatives.hessian(hills.loss, point)
-    more: Table = {**weight, hess: found, gradL: widened(weight[gradL])}
+    slope = widened(derivatives.gradient(hills.loss, point))
+    more: Table = {lam: hills.decay, gradL: slope}
+    more[hess] = derivatives.hessian(hills.loss, point)
     sample.observe({**table, **more})
 
 
@@ -258,15 +262,62 @@ def observe_sharpness(sample: Sample, at_minimum: bool = False) -> None:
     point = size * base / base.norm()
     on, off, near = sphere(point)
     table: Table = {theta: exact(point), unit: on, P: off, lam: hills.decay}
-    for function, here, there in (
-        (hills.f, (S_f, grad_S_f), (S_f_bar, grad_S_f_bar)),
-        (hills.loss, (sharpness, gradS), (S_bar, grad_S_bar)),
+    for function, value, rise, at in (
+        (hills.f, S_f, grad_S_f, point),
+        (hills.f, S_f_bar, grad_S_f_bar, near),
+        (hills.loss, sharpness, gradS, point),
+        (hills.loss, S_bar, grad_S_bar, near),
     ):
-        for (value, slope), at in ((here, point), (there, near)):
-            top, axis, bend = top_data(function, at)
-            table |= {value: top, slope: bend}
+        top, _, bend = top_data(function, at)
+        table |= {value: top, rise: bend}
     top, axis, _ = top_data(hills.loss, point)
     slope = widened(derivatives.gradient(hills.loss, point))
     table |= {u: axis, gradL: slope, eta: 2.0 / top}
     table[alpha_] = -1.0 * inner(slope, table[gradS])  # type: ignore[arg-type]
     sample.observe(table)
+
+
+# -------------------------------------------------------------------------------- the problems
+def observe_values(sample: Sample, invariant_matters: bool = True) -> None:
+    """Objective and constraint of the constrained problem at a generic point."""
+    good = not invariant_matters or sample.holds("scale_invariant")
+    hills, draw = valley(sample, good)
+    rate = sample.draw(st.sampled_from([0.2, 0.5, 1.0]), "eta")
+    point = float(draw.uniform(0.5, 2.0, 1)[0]) * draw.normal(len(hills.turn))
+    on, _, near = sphere(point)
+    top, bare = top_data(hills.loss, point)[0], top_data(hills.f, point)[0]
+    table: Table = {theta: exact(point), unit: on, lam: hills.decay, eta: rate}
+    table |= {objective: widened(derivatives.value(hills.loss, point))}
+    table |= {f_bar: widened(derivatives.value(hills.f, near))}
+    table |= {sharpness: top, S_f: bare, S_f_bar: top_data(hills.f, near)[0]}
+    sample.observe(table)
+
+
+def observe_least(sample: Sample) -> None:
+    """The least radius that meets the constraint in a direction, and the loss there."""
+    hills, draw = valley(sample)
+    rate = sample.draw(st.sampled_from([0.1, 0.25, 0.5]), "eta")
+    on = hills.turn[0] + 0.05 * draw.normal(len(hills.turn))
+    on = on / on.norm()
+
+    def excess(radius: float) -> float:
+        h = autodiff.hessian(hills.loss, radius * on)
+        return float(autodiff.top_eigenpair((h + h.T) / 2).value) - 2 / rate
+
+    radius = float(brentq(excess, 1e-2, 30.0, xtol=1e-13, rtol=1e-13))
+    table: Table = {lam: hills.decay, eta: rate, S_f_bar: top_data(hills.f, on)[0]}
+    table |= {f_bar: widened(derivatives.value(hills.f, on))}
+    sample.observe({**table, least: widened(derivatives.value(hills.loss, radius * on), 2.0**-34)})
+
+
+def observe_slope(sample: Sample) -> None:
+    """The whole third derivative, and the gradient of the sharpness."""
+    hills, draw = valley(sample)
+    base = hills.turn[0] + 0.05 * draw.normal(len(hills.turn))
+    point = sample.draw(st.sampled_from([0.75, 1.25]), "size") * base / base.norm()
+    near = sphere(point)[2]
+    _, axis, slope = top_data(hills.loss, point)
+    dense = autodiff.third_tensor(hills.loss, point).numpy()
+    off = Measured(dense, 2.0**-40 * (1 + np.abs(dense).max()))
+    table: Table = {theta: exact(point), lam: hills.decay, u: axis, T: off, gradS: slope}
+    sample.observe({**table, S_bar: top_data(hills.loss, near)[0]})

@@ -177,7 +177,7 @@ def derive_scaling(m: Model) -> None:
 
 
 def derive_corollary_3(m: Model) -> None:
-    """H_f theta = 0 at a critical point, so an eigenvector with another eigenvalue is orthogonal."""
+    """H_f theta = 0 at a critical point: other eigenvectors are orthogonal to theta."""
     m.uses("damian23/cor-2")
     m.uses("damian23/cor-3.p2")
     m.define(gradL, lam * theta)
