@@ -35,6 +35,10 @@ from eostheory.symbolic.words import Words
 Value = Poly | Tensor
 
 
+class CircularDefinition(ValueError):
+    """A symbol that is met again while its own definition is lowered."""
+
+
 class Kernel:
     """The normal form of formulas under definitions and relations."""
 
@@ -200,7 +204,7 @@ class Kernel:
         definition = self.definitions.get(symbol)
         if definition is not None:
             if symbol in self._open:
-                raise ValueError(f"the definition of {symbol.name} refers to itself")
+                raise CircularDefinition(f"the definition of {symbol.name} refers to itself")
             self._open.add(symbol)
             try:
                 return self.lower(definition)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from eostheory.symbolic.letters import Word
+from eostheory.symbolic.lower import CircularDefinition
 from eostheory.symbolic.nlsat import Translation
 from eostheory.symbolic.scalars import Poly
 
@@ -60,10 +61,14 @@ def relate(term: Any, relation: str) -> Any:
 def assumptions(model: Model) -> list[Condition]:
     """The model's assumptions, and what is proved from them, as sign conditions."""
     kernel = model.kernel
-    return [
-        Condition(kernel.scalar(c.lhs) - kernel.scalar(c.rhs), c.relation, tag)
-        for c, tag in (*model.assumptions, *model.facts)
-    ]
+    found = []
+    for c, tag in (*model.assumptions, *model.facts):
+        try:
+            gap = kernel.scalar(c.lhs) - kernel.scalar(c.rhs)
+        except CircularDefinition:
+            continue  # asked for while one of its symbols is being lowered: no help there
+        found.append(Condition(gap, c.relation, tag))
+    return found
 
 
 def relevant(model: Model, goal: list[Condition], pool: list[Condition]) -> list[Condition]:
