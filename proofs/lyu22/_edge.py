@@ -281,6 +281,7 @@ def _read(setting: Setting, eta: float, run: Any, at: list[Point]) -> Values:
         "U": np.eye(loss.dim) - mu * here.hessian,
         "P0": here.null,
         "v1": here.v1,
+        "top2": at[-1].v1,
         "gamma": 0.98 * here.gap,
         "glog": _spectral(drift, here, 1.0),
         "psi_v1": _spectral(quadratic_term(loss, here, third, here.v1), here, 1.0),

@@ -120,8 +120,8 @@ class Walk:
     def read(self, move: Expr, x: Symbol, h: Symbol, u: Symbol) -> None:
         """h and u at the new projection, by Taylor expansion of v_1 and mu along the manifold."""
         m = self.m
-        top = n.v1 + self.size**2 * letter(m, "turn", (D,))
-        m.define(h, dot(top, x) / n.eta)
+        m.define(n.top2, n.v1 + self.size**2 * letter(m, "turn", (D,)))
+        m.define(h, dot(n.top2, x) / n.eta)
         change = dot(n.glog_full, move) + self.size**4 * letter(m, "curve")
         change = settle(m, change, self.third)
         m.define(n.loglam2, n.loglam0 + change)

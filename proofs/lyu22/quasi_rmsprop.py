@@ -166,6 +166,11 @@ eq28 = OrderBound(rate0, mu * (1 - HALF * eta * uhat0), alpha**2 * eta**2)
 eq29 = OrderBound(uhat1, uhat0 + C_b * eta * (mu**2 * gbar0**2 - 1), alpha * eta**2)
 eq30 = OrderBound(rate0, 1 / sqrt(moment0), alpha**2 * eta**2)
 eq31 = OrderBound(moment1, beta * moment0 + (1 - beta) * gbar0**2, poly * eta**4)
+undivided = OrderBound(
+    eta * uhat1,
+    eta * uhat0 + (1 - beta) * (mu**2 * gbar0**2 - eta * uhat0 - 1),
+    poly * eta**4,
+)
 eq32 = OrderBound(rate1, mu * (1 - HALF * eta * uhat0), alpha**2 * eta**2)
 eq33 = OrderBound(
     uhat2,
@@ -184,6 +189,7 @@ _CASES: list[_Case] = [
     ("eq-29", eq29, _scheduler, ONE, 12),
     ("eq-30", eq30, _moment, ("gradient", "decay", "alpha"), 12),
     ("eq-31", eq31, _moment, ("gradient", "decay"), 4),
+    ("lemma-K.1.p2", undivided, _scheduler, ("gradient", "decay"), 4),
     ("lemma-K.2", {"32": eq32, "33": eq33}, _two, TWO, 12),
     ("eq-32", eq32, _two, TWO, 12),
     ("eq-33", eq33, _two, TWO, 12),
