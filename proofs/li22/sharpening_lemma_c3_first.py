@@ -1,20 +1,24 @@
 r"""Lemma C.3, fourth part of its proof: the bound of (G1), that is (A1) to (A4).
 
 Setting:  D(k) = -prod Y + e(k) with |e(k)| <= n^{3/2} R_w/lambda_r, and every factor of the
-          product in direction i between 0 and 1 - eta lambda_i/n.
+          product in direction i at most 1 - eta lambda_i/n in absolute value.
 Claims:   (A1) by geometric series (p20, p21), the requirement behind it (p21.req), (A2) and (A3)
           (p22, p23), (A4) (p24, p25) and their total (p26).
 Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
 
 Two steps do not follow.  p21.req: the horizon bounds M*, not M~ = M* - Gamma, whose top eigenvalue
-may exceed 1/eta by 40/m.  p22: X^T X stands on different sides of the two sums, so that one is not
-the transpose of the other and their norms differ; the bound p23 of both is right all the same.
+may exceed 1/eta by 40/m.  What (A1) and (A5) need is true all the same: each factor is at most
+1 - eta lambda_i/n in absolute value.  p22: X^T X stands on different sides of the two sums, so that
+one is not the transpose of the other and their norms differ (real runs show it at t = 2); the bound
+p23 of both is right all the same.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import torch
 
 from eostheory.claims import Claim
 from eostheory.formula import (
@@ -36,12 +40,10 @@ from ._linear_net import A, D, F, Gamma, K, M_star, M_tilde, W, X, Y, d, eta, la
 from ._sharpening import (
     BY_INDUCTION,
     HORIZON,
-    RATE,
     WIDTH,
     Pi,
     R_w,
     before,
-    bounded_rate,
     c1,
     constants,
     decay,
@@ -59,8 +61,12 @@ from ._sharpening import (
     triangle,
     v_i,
 )
+from ._sharpening_runs import FAR, drawn, spectral
+from ._sharpening_runs import norm as length
+from ._sharpening_runs import total as sum_of
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.formula import Symbol
     from eostheory.symbolic import Model
 
@@ -133,7 +139,8 @@ requirement: Parts = {
     "shrinks": Inequality(1 - eta * lam_tilde, "<=", 1 - eta * lam_i / n),
 }
 requirement_true: Parts = {
-    "nonnegative": Inequality(-eta * R_w, "<=", 1 - eta * lam_tilde),
+    "nearly": Inequality(-eta * R_w, "<=", 1 - eta * lam_tilde),
+    "absolute value": Inequality(-(1 - eta * lam_i / n), "<=", 1 - eta * lam_tilde),
     "shrinks": requirement["shrinks"],
 }
 
@@ -175,11 +182,11 @@ def derive_geometric(m: Model) -> None:
     """One pair more; in it one time more of each of the two sums over k."""
     pairs(m)
     for p, power in ((p_i, power_i), (p_j, power_j)):
-        m.assume(Inequality(p, ">=", as_expr(0)), by="p21.req")
+        m.assume(Inequality(p, ">=", -power), by="p21.req")
         m.assume(Inequality(p, "<=", power), by="p21.req")
     m.define(pp_sum, before(pp_sum) + p_i * p_j)
     m.define(power_sum, before(power_sum) + power_i * power_j)
-    m.assume(Inequality(before(pp_sum), ">=", as_expr(0)), by="induction")
+    m.assume(Inequality(before(pp_sum), ">=", -before(power_sum)), by="induction")
     m.assume(Inequality(before(pp_sum), "<=", before(power_sum)), by="induction")
     series = before(power_sum) * loss_per_step
     m.step("power_i power_j = ((1 - a)(1 - b))^k, so that the sum has a closed form")
@@ -191,7 +198,11 @@ def derive_geometric(m: Model) -> None:
     m.assume(Inequality(shorter(exact_pairs), "<=", shorter(power_pairs)), by="induction")
     earlier = eta**2 * shorter(power_pairs)
     m.assume(Inequality(earlier, "<=", shorter(series_pairs)), by="induction")
+    proved(m, "each term", p_i * p_j, power_i * power_j)
+    proved(m, "each term from below", -p_i * p_j, power_i * power_j)
     proved(m, "each time", pp_sum, power_sum)
+    proved(m, "each time from below", -pp_sum, power_sum)
+    proved(m, "squares", pp_sum**2, power_sum**2)
     proved(m, "closed form", power_sum, 1 / loss_per_step)
 
 
@@ -214,11 +225,13 @@ def derive_requirement(m: Model) -> None:
     """Properties 1 and 3 and the horizon, on an eigenvector of X^T X."""
     net.gram(m, following=False)
     constants(m)
-    bounded_rate(m)
     eigenvector(m, v_i, lam_i)
     m.define(F, net.output(A, W))
     m.define(D, F - Y)
     m.define(lam_tilde, dot(v_i, M_tilde @ v_i))
+    m.step("at time 0 the horizon is eta lambda_max(M(0)) <= 1")
+    m.assume(Inequality(2 * eta * (d + 1) * lam1, "<=", n * d), by="horizon")
+    m.assume(Inequality(lam_i, "<=", lam1), by="spectrum")
     m.assume(Inequality(lam_tilde, ">=", lam_i / n), by="p13")
     m.assume(Inequality(eta * dot(v_i, M_star @ v_i), "<=", as_expr(1)), by="horizon")
     m.assume(Inequality(dot(v_i, Gamma @ v_i), "<=", R_w), by="property 1")
@@ -230,15 +243,15 @@ def derive_requirement(m: Model) -> None:
             n: 1,
             width: 112,
             d: 1,
-            eta: Fraction(28, 107),
+            eta: Fraction(1, 4),
             lam1: 1,
             lam_r: 1,
             lam_i: 1,
             X: ((1,),),
             Y: (1,),
             v_i: (1,),
-            A: (1,) * 112,
-            W: ((1,),) * 51 + ((-1,),) * 51 + ((0,),) * 10,
+            A: (2,) * 6 + (1,) * 106,
+            W: (((1,),) * 3 + ((-1,),) * 3 + ((1,),) * 44 + ((-1,),) * 44 + ((0,),) * 18),
         }
     )
 
@@ -314,6 +327,62 @@ def derive_first_part(m: Model) -> None:
     m.assume(Inequality(part_4, "<=", 16 * _unit), by="(A4)")
 
 
+# ------------------------------------------------------------------------------------- runs
+def at_time_t(s: Sample) -> None:
+    """The sums over time and over pairs of directions of a run."""
+    h = drawn(s)
+    with h.run:
+        t, V, square, labels = h.t, h.data.V, h.square, h.data.Y
+        times = range(t + 1)
+        rates = 1 - h.rate * h.data.lam / len(labels)
+        factors = [h.factors(k) for k in times]
+        decays = [rates**0 if k == 0 else rates**k for k in times]
+        weight = torch.outer(h.labels, h.labels * h.data.lam)
+        loss = 1 - torch.outer(rates, rates)
+        step = sum_of(torch.outer(x, x) for x in decays)
+        pairs_of = {
+            exact_pairs: weight * sum_of(torch.outer(p, p) for p in factors),
+            power_pairs: weight * step,
+            series_pairs: weight * h.rate / loss,
+        }
+        errors = [h.error(k) for k in times]
+        moved = [h.products[k] @ labels for k in times]
+        crossed = sum_of(torch.outer(a, b) @ square for a, b in zip(errors, moved, strict=True))
+        squared_errors = sum_of(torch.outer(a, a) @ square for a in errors)
+        residuals = sum_of(torch.outer(x.D, x.D) @ square for x in h.nets[: t + 1])
+        found = {
+            **{symbol: (x * x).sum() for symbol, x in pairs_of.items()},
+            powers: sum_of(h.power(k) for k in times),
+            norm_23: spectral(h.run, crossed),
+            norm_4: spectral(h.run, squared_errors),
+            norm_e: length(errors[t]),
+            norm_D: length(h.nets[t].D),
+            norm_PY: length(moved[t]),
+            total: 4
+            * h.rate
+            / (len(labels) ** 2 * len(h.nets[0].A))
+            * spectral(h.run, residuals + residuals.T),
+            lam_tilde: V[:, 0] @ h.tilde[t] @ V[:, 0],
+            v_i: V[:, 0],
+            lam_i: h.data.lam[0],
+        }
+        s.observe({**h.letters(), **h.measured(found)})
+
+
+def after_two_steps(s: Sample) -> None:
+    """t = 2, at a rate that all but solves the top direction in one step."""
+    h = drawn(s, "fast")
+    with h.run:
+        error, moved, square = h.error(2), h.products[2] @ h.data.Y, h.square
+        one, other = torch.outer(error, moved) @ square, torch.outer(moved, error) @ square
+        found = {
+            norm_22: spectral(h.run, one),
+            norm_33: spectral(h.run, other),
+            norm_both: spectral(h.run, one + other),
+        }
+        s.observe({**h.scalars(), **h.measured(found)})
+
+
 INDUCTION = {"induction": "the bounds for the sums that end one term earlier"}
 PRODUCT = {"product": "|Pi_k Y| <= sqrt(n)(1 - eta lambda_r/n)^k"}
 E1 = {"(E1)": "|e(k)| <= n^{3/2} R_w/lambda_r"}
@@ -323,8 +392,11 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.3.p20",
         geometric,
-        INDUCTION | {"rate": "eta lambda_i < n", "p21.req": "0 <= p_i <= (1 - eta lambda_i/n)^k"},
+        INDUCTION
+        | {"rate": "eta lambda_i < n", "p21.req": "|p_i| <= (1 - eta lambda_i/n)^k, as corrected"},
         derive=derive_geometric,
+        simulate=at_time_t,
+        waive=FAR,
         reading="with the line before it. " + BY_INDUCTION,
         extraction="n^2/n^2 before lambda_i lambda_j' stands for eta^2/n^2, eta read as n",
         rests_on=("li22/lemma-C.3.p21.req",),
@@ -334,6 +406,8 @@ CLAIMS = [
         first_total,
         INDUCTION | {"rate": "eta lambda_i < n", "labels": "y_i = +-1"},
         derive=derive_first_total,
+        simulate=at_time_t,
+        waive=FAR,
         reading=BY_INDUCTION,
     ),
     Claim(
@@ -341,9 +415,10 @@ CLAIMS = [
         requirement,
         HORIZON
         | WIDTH
-        | RATE
         | {"property 1": "|A|^2 >= m/2, ||Gamma|| <= R_w", "p13": "lambda_i(M~) >= lambda_i/n"},
         derive=derive_requirement,
+        simulate=at_time_t,
+        waive=FAR,
         corrected=requirement_true,
         reading=(
             "from the properties of the lemma at time t: the horizon bounds M*, and M~ is "
@@ -354,6 +429,8 @@ CLAIMS = [
         "li22/lemma-C.3.p22",
         one_of_two,
         derive=derive_one_of_two,
+        simulate=after_two_steps,
+        waive=FAR,
         corrected=both_of_two,
         reading="at t = 2, where e(2) is the only error in the sums",
     ),
@@ -362,6 +439,8 @@ CLAIMS = [
         crossed,
         HORIZON | E1 | PRODUCT | INDUCTION,
         derive=derive_crossed,
+        simulate=at_time_t,
+        waive=FAR,
         reading=BY_INDUCTION,
         rests_on=("li22/lemma-C.3.p21.req",),
     ),
@@ -370,6 +449,8 @@ CLAIMS = [
         second_error,
         PRODUCT | {"(D)": "|D(k)| <= sqrt(n)(1 - eta lambda_r/n)^k"},
         derive=derive_second_error,
+        simulate=at_time_t,
+        waive=FAR,
         rests_on=("li22/lemma-C.3.p21.req",),
     ),
     Claim(
@@ -377,6 +458,8 @@ CLAIMS = [
         squared,
         HORIZON | E1 | INDUCTION | {"p24": "the second bound of the error"},
         derive=derive_squared,
+        simulate=at_time_t,
+        waive=FAR,
         reading=BY_INDUCTION,
         extraction=SMALL_N,
     ),
@@ -385,5 +468,7 @@ CLAIMS = [
         first_part,
         {"(A1)": "at most 8/m", "(A2), (A3)": "p23", "(A4)": "p25"},
         derive=derive_first_part,
+        simulate=at_time_t,
+        waive=FAR,
     ),
 ]

@@ -15,6 +15,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import torch
+
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
@@ -31,9 +33,11 @@ from eostheory.formula import (
     trace,
     vector,
 )
+from eostheory.numeric.rounding import RunningError
 
 from . import _linear_net as net
 from ._linear_net import A, D, F, Gamma, Gamma_next, K, Y, at, eta, n, width
+from ._linear_runs import draw_data, draw_network, draw_rate, table
 from ._sharpening import (
     BY_INDUCTION,
     Pi,
@@ -49,8 +53,11 @@ from ._sharpening import (
     v_i,
     v_j,
 )
+from ._sharpening_runs import FAR, Kind, drawn, spectral
+from ._sharpening_runs import total as sum_of
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.formula import Expr
     from eostheory.symbolic import Model
 
@@ -226,12 +233,72 @@ def derive_root(m: Model) -> None:
     )
 
 
+# ------------------------------------------------------------------------------------- runs
+def one_step(s: Sample) -> None:
+    """Any weights on any data, and one step."""
+    with RunningError() as run:
+        found = draw_data(s, run)
+        start = draw_network(s, run, found)
+        s.observe(table(run, start, draw_rate(s, found)))
+
+
+def _observed(s: Sample, kind: Kind) -> None:
+    h = drawn(s, kind)
+    with h.run:
+        t, square, V, labels = h.t, h.square, h.data.V, h.data.Y
+        first, crossed, own, curves, outers = [], [], [], [], []
+        for k in range(t + 1):
+            D_k, moved = h.nets[k].D, h.products[k] @ labels
+            first.append(torch.outer(h.nets[k].F, D_k) @ square)
+            crossed.append(torch.outer(labels, D_k) @ square)
+            own.append(torch.outer(D_k, D_k) @ square)
+            size = (h.nets[k].A * h.nets[k].A).sum()
+            curves.append(size * square @ torch.outer(D_k, D_k) @ square)
+            outers.append(torch.outer(moved, moved) @ square)
+        FD, DD, YD = (sum_of(x) + sum_of(x).T for x in (first, own, crossed))
+        factors = [h.factors(k) for k in range(t + 1)]
+        last = len(h.data.lam) - 1
+        change = h.hidden[t + 1] - h.hidden[0]
+        found = {
+            Gamma_0: h.hidden[0],
+            FD_sum: FD,
+            DD_sum: DD,
+            YD_sum: YD,
+            AD_sum: sum_of(curves),
+            norm_change: spectral(h.run, change),
+            norm_1: spectral(h.run, DD),
+            norm_2: spectral(h.run, YD),
+            norm_3: spectral(h.run, sum_of(curves)),
+            first_sum: sum_of(outers),
+            v_i: V[:, 0],
+            v_j: V[:, last],
+            lam_j: h.data.lam[last],
+            z_i: h.labels[0],
+            z_j: h.labels[last],
+            pp_sum: sum_of(p[0] * p[last] for p in factors),
+        }
+        unit_u = torch.eye(len(labels), dtype=torch.float64)[0]
+        s.observe({**h.letters(), **h.measured(found), u: unit_u})
+
+
+def at_time_t(s: Sample) -> None:
+    """The sums over time of a run."""
+    _observed(s, "any")
+
+
+def one_sample(s: Sample) -> None:
+    """The same with one sample, where the norm of a matrix is an absolute value."""
+    _observed(s, "single")
+
+
 CLAIMS = [
-    Claim("li22/lemma-C.3.p14", recursion, derive=derive_recursion),
+    Claim("li22/lemma-C.3.p14", recursion, derive=derive_recursion, simulate=one_step),
     Claim(
         "li22/lemma-C.3.p15",
         summed,
         derive=derive_summed,
+        simulate=one_sample,
+        waive={"simulation:*transposed": "with one sample everything is its own transpose"},
         corrected=summed_true,
         reading=(
             "the sums run over F(k), D(k), A(k); norms on each vector u (the refutation has one "
@@ -242,17 +309,21 @@ CLAIMS = [
         "li22/lemma-C.3.p16",
         split,
         derive=derive_split,
+        simulate=at_time_t,
+        waive=FAR,
     ),
     Claim(
         "li22/lemma-C.3.p17",
         _expanded(1),
         derive=derive_expanded,
+        simulate=at_time_t,
         corrected=_expanded(-1),
     ),
     Claim(
         "li22/lemma-C.3.p18",
         entry,
         derive=derive_entry,
+        simulate=at_time_t,
         reading="the coefficient of v_i v_j'^T for every pair; the product is over both factors. "
         + BY_INDUCTION,
     ),

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from eostheory.claims import Claim
 from eostheory.formula import Inequality, Statement, dot, norm, norm2, scalar, sqrt, vector
 
@@ -54,8 +56,12 @@ from ._sharpening import (
     v_i,
     v_r,
 )
+from ._sharpening_runs import FAR, drawn, slowest_direction
+from ._sharpening_runs import norm as length
+from ._sharpening_runs import total as sum_of
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.symbolic import Model
 
 Parts = dict[str, Statement]
@@ -186,6 +192,32 @@ def derive_property_3(m: Model) -> None:
     m.define(lam_r_star, dot(u, M_star @ u))
 
 
+# ------------------------------------------------------------------------------------- runs
+def at_time_t(s: Sample) -> None:
+    """A run, its sums over time, and the quadratic forms at time t (or t+1 where printed)."""
+    h = drawn(s)
+    with h.run:
+        Y, power = h.data.Y, [h.power(k) for k in range(h.t + 1)]
+        residuals = [net_at.D for net_at in h.nets[: h.t + 1]]
+        lengths = [length(D_k) for D_k in residuals]
+        V, star = h.data.V, h.star[h.t]
+        slow = h.run.fresh(V @ slowest_direction(V.T @ star @ V))
+        found = {
+            A_0: h.nets[0].A,
+            inner: sum_of(torch.dot(x, x + Y) for x in residuals),
+            products: sum_of(x * x + x * length(Y) for x in lengths),
+            sizes: sum_of(lengths),
+            powers: sum_of(power),
+            u: slow,
+            v_i: h.data.V[:, 0],
+            lam_i: h.data.lam[0],
+            lam_tilde: V[:, 0] @ h.tilde[h.t] @ V[:, 0],
+            lam_r_tilde: V[:, -1] @ h.tilde[h.t] @ V[:, -1],
+            lam_r_star: slow @ star @ slow,
+        }
+        s.observe({**h.letters(), **h.measured(found)})
+
+
 START = {"initialisation": "|A(0)|^2 = m"}
 CLAIMS = [
     Claim(
@@ -196,7 +228,8 @@ CLAIMS = [
         | {"(D)": "|D(k)| <= sqrt(n) (1 - eta lambda_r/n)^k", "labels": "|Y|^2 = n"}
         | {"induction": "the bounds for the sums up to t-1"},
         derive=derive_accumulated,
-        waive=SLACK,
+        simulate=at_time_t,
+        waive=SLACK | FAR,
         reading=BY_INDUCTION,
     ),
     Claim(
@@ -204,27 +237,41 @@ CLAIMS = [
         output_norm,
         START | {"(#)": "|A(t)|^2 - |A(0)|^2 >= -m/2"},
         derive=derive_norm,
+        simulate=at_time_t,
+        waive=FAR,
     ),
-    Claim("li22/lemma-C.3.p10", hidden_part, derive=derive_hidden),
+    Claim("li22/lemma-C.3.p10", hidden_part, derive=derive_hidden, simulate=at_time_t, waive=FAR),
     Claim(
         "li22/lemma-C.3.p11",
         combined,
         WIDTH | RATE | {"(#)": "|A(t+1)|^2 - |A(0)|^2 >= -8n/lambda_r", "(D)": "p4"},
         derive=derive_combined,
-        waive=SLACK,
+        simulate=at_time_t,
+        waive=SLACK | FAR,
     ),
-    Claim("li22/lemma-C.3.p12", below, START | {"p11": "the bound of p11"}, derive=lower),
+    Claim(
+        "li22/lemma-C.3.p12",
+        below,
+        START | {"p11": "the bound of p11"},
+        derive=lower,
+        simulate=at_time_t,
+        waive=FAR,
+    ),
     Claim(
         "li22/lemma-C.3.p13",
         each_eigenvalue,
         START | {"p11": "the bound of p11"},
         derive=derive_each,
+        simulate=at_time_t,
+        waive=FAR,
     ),
     Claim(
         "li22/lemma-C.3.3",
         property_3,
         START | {"p11": "the bound of p11", "range": "|X u|^2 >= lambda_r |u|^2 on the range"},
         derive=derive_property_3,
+        simulate=at_time_t,
+        waive=FAR,
         rests_on=("li22/lemma-C.3.p12", "li22/lemma-C.3.p13"),
         reading=ON_RANGE,
     ),

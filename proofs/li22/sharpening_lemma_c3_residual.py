@@ -12,6 +12,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from hypothesis import strategies as st
+
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
@@ -27,9 +29,10 @@ from eostheory.formula import (
     sqrt,
     vector,
 )
+from eostheory.numeric.losses import Draw
 
 from . import _linear_net as net
-from ._linear_net import A, D, D_next, F, Gamma, K, M, M_star, M_tilde, W, Y, at, eta, n, width
+from ._linear_net import A, D, D_next, F, Gamma, K, M, M_star, M_tilde, W, X, Y, at, eta, n, width
 from ._sharpening import (
     D_0,
     HORIZON,
@@ -54,8 +57,11 @@ from ._sharpening import (
     unit,
     v_r,
 )
+from ._sharpening_runs import FAR, drawn, spectral
+from ._sharpening_runs import norm as norm_of_tensor
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.symbolic import Model
 
 Parts = dict[str, Statement]
@@ -193,6 +199,38 @@ def derive_error_bound(m: Model) -> None:
     m.assume(Inequality(t * decay * slowest, "<=", (1 - decay) * contraction), by="induction")
 
 
+# ------------------------------------------------------------------------------------- runs
+def at_start(s: Sample) -> None:
+    """A run at time 0."""
+    h = drawn(s)
+    with h.run:
+        start = h.nets[0]
+        found = {
+            M: start.grams()[0],
+            M_star: h.star[0],
+            M_tilde: h.tilde[0],
+            A: start.A,
+            X: h.data.X,
+            v_r: h.data.V[:, -1],
+        }
+        some = Draw(int(s.draw(st.integers(0, 99), "u"))).normal(len(h.data.Y))
+        s.observe({**h.scalars(), **h.measured(found), any_u: some})
+
+
+def at_time_t(s: Sample) -> None:
+    """A run at time t and t+1."""
+    h = drawn(s)
+    with h.run:
+        V, product = h.data.V, h.star_products[h.t]
+        found = {
+            Q: product,
+            norm_Q: spectral(h.run, V.T @ product @ V),
+            norm_e: norm_of_tensor(h.error(h.t)),
+            norm_e_next: norm_of_tensor(h.error(h.t + 1)),
+        }
+        s.observe({**h.letters(), **h.measured(found)})
+
+
 INDUCTION = {"induction": "the bounds up to time t-1"}
 CLAIMS = [
     Claim(
@@ -200,13 +238,16 @@ CLAIMS = [
         base_case,
         {"initialisation": "symmetric: F = 0, W^T W = (m/d) I, |A|^2 = m"},
         derive=derive_base,
-        waive={"derivation:larger:*x1.001": "2 lambda_r/n is twice lambda_r/n"},
+        simulate=at_start,
+        waive={"*x1.001": "2 lambda_r/n is twice lambda_r/n"},
     ),
     Claim(
         "li22/lemma-C.3.p2",
         residual_product,
         {"operator norm": "the norm of a matrix bounds its value on a vector"},
         derive=derive_product,
+        simulate=at_time_t,
+        waive=FAR,
         reading="by induction from t-1",
     ),
     Claim(
@@ -214,6 +255,8 @@ CLAIMS = [
         residual_decay,
         HORIZON | INDUCTION | {"labels": "y_i = +-1"},
         derive=derive_decay,
+        simulate=at_time_t,
+        waive=FAR,
         reading=ON_RANGE,
     ),
     Claim(
@@ -221,12 +264,15 @@ CLAIMS = [
         crude,
         {"(D)": "|D(t)| <= sqrt(n)(1 - eta lambda_r/n)^t", "horizon": "that factor is below 1"},
         derive=derive_crude,
+        simulate=at_time_t,
+        waive=FAR,
     ),
     Claim(
         "li22/lemma-C.3.p5",
         rearranged,
         {"initialisation": "D(0) = -Y"},
         derive=error,
+        simulate=at_time_t,
         reading="with the middle line of the paper's display",
     ),
     Claim(
@@ -234,6 +280,7 @@ CLAIMS = [
         error_recursion,
         {"initialisation": "D(0) = -Y"},
         derive=error,
+        simulate=at_time_t,
         reading="e(t)(I - eta M*) is printed for (I - eta M*) e(t), e(t) being a column",
     ),
     Claim(
@@ -246,6 +293,8 @@ CLAIMS = [
             "product": "the product shrinks Y at least like (1 - eta lambda_r/n)^t",
         },
         derive=derive_error_bound,
+        simulate=at_time_t,
+        waive=FAR,
         reading=(
             "the exponent t inside the sum over k is right: the k-th source term has shrunk by "
             "the factor to the t; so the sum is t+1 times it"
