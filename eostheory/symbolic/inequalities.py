@@ -67,7 +67,7 @@ def decide_inequality(model: Model, statement: Inequality, refute: bool = True) 
         certificate = {"kind": "nlsat", "smt2": query.smt, "negated goal": "unsat"}
         return Decision("holds", "proved", "nlsat (Z3)", certificate, used=frozenset(named))
     tried.append(f"nlsat: {query.verdict} after {query.seconds:.2f} s")
-    if query.verdict == "unknown" and query.smt and not refute:
+    if query.verdict == "unknown" and model.thorough:
         from eostheory.symbolic.positivstellensatz import certify
 
         identity = certify(query.smt, model.patience)

@@ -40,11 +40,15 @@ def prove(
     for letter in where:
         if not isinstance(letter, Symbol) or letter in model.kernel.definitions:
             raise ValueError(f"{letter} is no free symbol; a lemma needs a fresh letter")
-    decision = (
-        _generalised(model, statement, given, where)
-        if given or where
-        else model.decide(statement, refute=False)
-    )
+    before, model.thorough = model.thorough, True
+    try:
+        decision = (
+            _generalised(model, statement, given, where)
+            if given or where
+            else model.decide(statement, refute=False)
+        )
+    finally:
+        model.thorough = before
     shown = statement.latex
     if decision.outcome != "holds":
         model.step(f"{name}: not proved ({'; '.join(decision.tried) or 'nothing tried'})", shown)
@@ -57,6 +61,7 @@ def prove(
     )
     model.facts.append((fact, tag))
     relations.learn(model, fact, tag)
+    relations.learn_again(model)
     model.step(name, shown)
     return decision
 
@@ -69,7 +74,7 @@ def _generalised(
 ) -> Decision:
     """The statement for every value of its symbols that meets ``given`` and the traits."""
     scratch = type(model)()
-    scratch.patience = model.patience
+    scratch.patience, scratch.thorough = model.patience, True
     premises: dict[str, Decision] = {}
     for number, premise in enumerate(given):
         scratch.assume(premise, by=f"given {number}")

@@ -46,7 +46,8 @@ class Model:
     ``patience`` (seconds) is how long one search of a solver may take.  ``generic`` says that the
     generators range over *everything* that the relations and assumptions allow, so that random
     instances may refute; set it to False when more is known about them than is declared (only
-    example() refutes then).
+    example() refutes then).  ``thorough`` tries a sum of squares where the solver gives up; lemmas
+    always do.
     """
 
     def __init__(self, withheld: frozenset[str] = frozenset()) -> None:
@@ -66,6 +67,7 @@ class Model:
         self.rests_on: list[str] = []
         self.examples: list[Callable[[], Table]] = []
         self.patience = 1.0
+        self.thorough = False
         self.generic = True
         self.kernel.signs.oracle = self._ask
         self.seen: dict[Expr, None] = {}
@@ -145,6 +147,7 @@ class Model:
         self.kernel.forget()
         self._supply = None
         relations.learn(self, condition, by)
+        relations.learn_again(self)
 
     def lemma(
         self,

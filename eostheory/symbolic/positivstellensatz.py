@@ -27,8 +27,10 @@ def certify(smt2: str, seconds: float = 1.0) -> dict[str, Any] | None:
     known = _core(_distinct(conditions(smt2)), deadline)
     base = max((degree(c.poly) for c in known), default=0)
     for top in range(base, 2 * base + 2):
-        program = Program(terms_of(known, top))
-        weights = program.weights() or program.squares(known, deadline)
+        program = Program(terms_of(known, top, deadline))
+        if time.perf_counter() > deadline:
+            return None
+        weights = program.weights(deadline) or program.squares(known, deadline)
         if weights is not None:
             return {
                 "kind": "positivstellensatz",

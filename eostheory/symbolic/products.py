@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -113,11 +114,17 @@ class Columns:
                     yield Term(chosen, ONE, root, times(value, times(root, root)), False)
 
 
-def terms_of(known: list[Sign], top: int) -> list[Term]:
-    """Terms of degree at most ``top``, a bounded number of each kind."""
+def terms_of(known: list[Sign], top: int, deadline: float) -> list[Term]:
+    """Terms of degree at most ``top``, a bounded number of each kind, made before ``deadline``."""
     columns = Columns(known, top)
     sources = (columns.of_equations(), columns.of_products(), columns.of_squares())
-    return [t for source in sources for t in islice(source, COLUMNS)]
+    found: list[Term] = []
+    for source in sources:
+        for term in islice(source, COLUMNS):
+            found.append(term)
+            if len(found) % 64 == 0 and time.perf_counter() > deadline:
+                return found
+    return found
 
 
 def _monomial(letters: tuple[str, ...]) -> Monomial:

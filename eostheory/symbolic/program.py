@@ -43,19 +43,25 @@ class Program:
 
         return np.eye(1, self.last + 1, self.last)[0]
 
-    def weights(self) -> list[Fraction] | None:
-        """Exact weights, None when there are none."""
+    def weights(self, deadline: float) -> list[Fraction] | None:
+        """Exact weights, None when there are none or time is up."""
         import numpy as np
         from scipy.optimize import linprog
 
         # a small price on every term keeps the identity short; simplex returns a vertex
         prices = np.array([1.0 + len(t.factors) + 2 * len(t.square) for t in self.terms])
-        answer = linprog(prices, A_eq=self.table(), b_eq=self.target(), method="highs-ds")
+        answer = linprog(
+            prices,
+            A_eq=self.table(),
+            b_eq=self.target(),
+            method="highs-ds",
+            options={"time_limit": max(0.01, deadline - time.perf_counter())},
+        )
         if answer.status != 0:
             return None
         return self.exact([k for k, weight in enumerate(answer.x) if weight > 1e-11])
 
-    def functional(self) -> dict[Monomial, float] | None:
+    def functional(self, deadline: float) -> dict[Monomial, float] | None:
         """A functional on polynomials that is <= 0 on every term; None when there is none."""
         import numpy as np
         from scipy.optimize import linprog
@@ -64,7 +70,13 @@ class Program:
         table, slack = self.table(), identity(self.last + 1, format="csr")
         prices = np.concatenate([np.zeros(len(self.terms)), np.ones(2 * (self.last + 1))])
         wide = hstack([table, slack, -slack], format="csr")
-        answer = linprog(prices, A_eq=wide, b_eq=self.target(), method="highs")
+        answer = linprog(
+            prices,
+            A_eq=wide,
+            b_eq=self.target(),
+            method="highs",
+            options={"time_limit": max(0.01, deadline - time.perf_counter())},
+        )
         if answer.status != 0 or answer.fun < 1e-9:
             return None
         return {mono: float(answer.eqlin.marginals[row]) for mono, row in self.rows.items()}
@@ -74,7 +86,7 @@ class Program:
         pool: list[tuple[tuple[int, ...], Polynomial]] = [((), {ONE: Fraction(1)})]
         pool += [((i,), k.poly) for i, k in enumerate(known) if k.relation != "=="]
         for _ in range(_ROUNDS):
-            functional = self.functional()
+            functional = self.functional(deadline)
             if functional is None or time.perf_counter() > deadline:
                 return None
             before = len(self.terms)
@@ -85,7 +97,7 @@ class Program:
                         self.terms.append(Term(chosen, ONE, root, grown, False))
             if len(self.terms) == before:
                 return None
-            weights = self.weights()
+            weights = self.weights(deadline)
             if weights is not None:
                 return weights
         return None

@@ -143,6 +143,15 @@ def _count(model: Model, word: tuple[int, ...], letter: int) -> int:
 _SIGN = {">": "+", ">=": "0+", "<": "-", "<=": "0-", "!=": "!"}
 
 
+def learn_again(model: Model) -> None:
+    """Restate what is known about roots and absolute values: a new sign may change their form."""
+    field = model.kernel.field
+    for condition, by in (*model.assumptions[:-1], *model.facts[:-1]):
+        gap = model.kernel.scalar(condition.lhs) - model.kernel.scalar(condition.rhs)
+        if any(field.atoms[a].kind in ("abs", "sign", "base") for a in gap.atoms()):
+            learn(model, condition, by)
+
+
 def learn(model: Model, condition: Inequality, by: str) -> None:
     """Note the sign of ``lhs - rhs``."""
     kernel = model.kernel
