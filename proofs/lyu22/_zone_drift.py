@@ -17,9 +17,13 @@ PROJECTED = ("x2", "xhat2", "phi0", "phi2")
 READ_OFF = ("h2", "hhat2")
 
 
-def draw_drift(sample: Sample, ask: Collection[str]) -> None:
-    """Observe two steps; the projection is known to 1e-8 of the displacement's square."""
+def draw_drift(sample: Sample, ask: Collection[str], fading: bool = False) -> None:
+    """Observe two steps; the projection is known to 1e-8 of the displacement's square.
+
+    ``fading`` always lets h shrink with eta, so that powers of h in an order show.
+    """
     dim, seed, h, u, decay, fade = (sample.draw(v, k) for k, v in DRAWS.items())
+    fade = 0.5 if fading else fade
     aligned, bounded = (k not in ask or sample.holds(k) for k in ("aligned", "bounded"))
     setting = Setting(False, dim, 2, seed, h, u, decay, fade if aligned else 0.0, aligned, bounded)
     for values in edge(setting)[0]:

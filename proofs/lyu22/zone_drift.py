@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eostheory.claims import Claim
 from eostheory.formula import (
@@ -111,7 +111,7 @@ def derive_gradients(m: Model) -> None:
     m.step("grad L(theta_{t+1})/eta = lambda_1 h ((-1 + eta u + O(alpha^2 eta^2)) v_1 + O(h eta))")
     u = alpha * scalar("relative_u") * unless(m, "bounded")
     near = eta * u + alpha**2 * eta**2 * scalar("rate_rest")
-    zeros = {}
+    zeros: dict[Any, Any] = {}
     for name, turned in ((gbar0, 0 * eta), (gbar1, near)):
         along, across, inverse = (
             scalar(f"{k}_{name.name}") for k in ("along", "across", "inverse")
@@ -123,6 +123,9 @@ def derive_gradients(m: Model) -> None:
         **zeros, scalar("relative_u"): 1, scalar("rate_rest"): 0, lam: 2, alpha: 1, h0: 1,
         eta: Fraction(1, 64),
     })  # fmt: skip
+
+
+LARGER = "The rate is mu + O(alpha eta), which changes the second gradient by O(alpha |h| eta)."
 
 
 def _claim(
@@ -139,14 +142,13 @@ def _claim(
         statement,
         {k: HYPOTHESES[k] for k in needs},
         derive=derive,
-        simulate=None if ask is None else partial(draw_drift, ask=ask),
+        simulate=None if ask is None else partial(draw_drift, ask=ask, fading=reading == LARGER),
         corrected=corrected,
         reading=f"{SIGN} {reading}".strip(),
         examples=EXAMPLES,
     )
 
 
-LARGER = "The rate is mu + O(alpha eta), which changes the second gradient by O(alpha |h| eta)."
 CLAIMS = [
     _claim("lemma-H.11.p0", displacements, partial(two, sphere=False)),
     _claim(
