@@ -52,6 +52,7 @@ LEGS: dict[str, str] = {
 NATURES: dict[str, str] = {
     "conclusion": "the conclusion itself is wrong",
     "slip": "a slip inside a proof whose conclusion survives",
+    "step": "a wrong step of a proof whose conclusion is false too, or not judged",
     "hypothesis": "a hypothesis is missing",
     "extraction": "the text conversion broke the formula; the paper is not to blame",
 }

@@ -95,6 +95,9 @@ def _weaker_ancestors(library: Library, name: str, verdicts: Mapping[str, str]) 
     return sorted(i for i in seen if strength(verdicts.get(i)) < own)
 
 
+_SURVIVES = {Verdict.PROVED, Verdict.CERTIFIED, Verdict.SUPPORTED, Verdict.ASSUMED}
+
+
 def _nature(
     library: Library,
     record: Record,
@@ -111,10 +114,11 @@ def _nature(
     parent = _conclusion_of(library, str(record["id"]))
     if parent is None:
         return "conclusion"
-    survives = verdicts.get(parent) != Verdict.REFUTED
-    if survives or (parent in records and _lacks_hypothesis_only(records[parent])):
+    if verdicts.get(parent) in _SURVIVES:
         return "slip"
-    return "conclusion"
+    if parent in records and _lacks_hypothesis_only(records[parent]):
+        return "slip"
+    return "step"
 
 
 def _lacks_hypothesis_only(record: Record) -> bool:

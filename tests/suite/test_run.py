@@ -98,7 +98,7 @@ def test_an_ancestor_outside_the_selection_counts_as_far_as_it_is_known(paper, l
 
 @pytest.mark.parametrize(
     "parent, nature",
-    [("proved", "slip"), ("refuted", "conclusion")],
+    [("proved", "slip"), ("refuted", "step"), ("undecided", "step")],
 )
 def test_a_refuted_step_is_a_slip_if_the_conclusion_survives(paper, listed, parent, nature):
     paper.lists("p/thm-1", listed("p/thm-1.p2", kind="proof-step"))
