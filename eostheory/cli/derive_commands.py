@@ -126,3 +126,106 @@ def derive_loss(
         )
         more = (geometry.predicted_dynamics(), geometry.generalized_dynamics()) if dynamics else ()
         show(geometry, *more)
+
+
+def derive_scheduler(
+    update: str,
+    state: str,
+    gradient: str,
+    rate: str,
+    moment: str,
+    eta: str,
+    positive: Sequence[str],
+    given: Sequence[str],
+    show: Show,
+) -> None:
+    """``eostheory derive scheduler``."""
+    with guarded():
+        read = Reader.of(positive)
+        result = derive.scheduler(
+            read(update),
+            state=read.symbol(state),
+            gradient=read.symbol(gradient),
+            rate=read(rate) if rate else None,
+            moment=read(moment) if moment else None,
+            eta=read.symbol(eta) if eta else None,
+            given=read.conditions(given),
+        )
+        show(result)
+
+
+def derive_batchnorm(
+    inputs: str, targets: str, at: str, positive: Sequence[str], show: Show
+) -> None:
+    """``eostheory derive batchnorm``."""
+    with guarded():
+        read = Reader.of(positive)
+
+        def row(text: str) -> list[sympy.Expr]:
+            return [read(part) for part in text.split(",")]
+
+        rows = [row(r) for r in inputs.split(";") if r.strip()] if inputs else None
+        show(
+            derive.batchnorm(
+                rows, row(targets) if targets else None, at=row(at) if at else None
+            )
+        )  # fmt: skip
+
+
+def derive_network(depth: int, normalized: bool, show: Show) -> None:
+    """``eostheory derive linear-net``."""
+    with guarded():
+        show(derive.linear_network(depth, normalized=normalized))
+
+
+def derive_flow(
+    formulas: Sequence[str],
+    params: str,
+    sphere: bool,
+    field: bool,
+    scale: bool,
+    positive: Sequence[str],
+    show: Show,
+) -> None:
+    """``eostheory derive flow``."""
+    with guarded():
+        read = Reader.of(positive)
+        letters, exprs = read.symbols(params), [read(f) for f in formulas]
+        if field:
+            if sphere or scale:
+                fail("--field goes with neither --sphere nor --scale", _USAGE)
+            show(derive.vector_field(letters, exprs))
+            return
+        if len(exprs) != 1:
+            fail("one loss was expected; --field reads the speeds of a vector field", _USAGE)
+        if scale:
+            show(derive.scale_invariance(exprs[0], letters))
+        else:
+            show(derive.flow(exprs[0], letters, sphere=sphere))
+
+
+def derive_sharpness_flow(
+    formula: str,
+    params: str,
+    at: Sequence[str],
+    coords: str,
+    sphere: bool,
+    top: str,
+    positive: Sequence[str],
+    given: Sequence[str],
+    show: Show,
+) -> None:
+    """``eostheory derive sharpness-flow``."""
+    with guarded():
+        read = Reader.of(positive)
+        show(
+            derive.sharpness_flow(
+                read(formula),
+                read.symbols(params),
+                at=read.table(at),
+                coords=read.symbols(coords),
+                sphere=sphere,
+                given=read.conditions(given),
+                top=read(top) if top else None,
+            )
+        )

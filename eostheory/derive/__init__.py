@@ -10,10 +10,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from eostheory.derive.batchnorm import batchnorm
     from eostheory.derive.flows import flow, hessian, scale_invariance, vector_field
     from eostheory.derive.grammar import FormulaError, parse
     from eostheory.derive.losses import LossGeometry, loss
+    from eostheory.derive.manifold import sharpness_flow
+    from eostheory.derive.networks import linear_network
     from eostheory.derive.result import DerivationError, Derived, Hypothesis
+    from eostheory.derive.schedulers import scheduler
 
 _HOMES = {
     "DerivationError": "result",
@@ -21,10 +25,14 @@ _HOMES = {
     "FormulaError": "grammar",
     "Hypothesis": "result",
     "LossGeometry": "losses",
+    "batchnorm": "batchnorm",
     "flow": "flows",
     "hessian": "flows",
+    "linear_network": "networks",
     "loss": "losses",
     "parse": "grammar",
+    "scheduler": "schedulers",
+    "sharpness_flow": "manifold",
     "scale_invariance": "flows",
     "vector_field": "flows",
 }
@@ -35,11 +43,15 @@ __all__ = [
     "FormulaError",
     "Hypothesis",
     "LossGeometry",
+    "batchnorm",
     "flow",
     "hessian",
+    "linear_network",
     "loss",
     "parse",
     "scale_invariance",
+    "scheduler",
+    "sharpness_flow",
     "vector_field",
 ]
 
@@ -48,4 +60,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module 'eostheory.derive' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"eostheory.derive.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"eostheory.derive.{_HOMES[name]}"), name)
+    # the module batchnorm has the name of its function; importing it has set the module here
+    globals()[name] = value
+    return value

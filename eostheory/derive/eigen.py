@@ -114,6 +114,18 @@ def top_pair(
     return TopPair(shown, column, norm, projection, tuple(others), hypotheses)
 
 
+def top_value(matrix: sympy.MatrixBase, judge: Judge, what: str) -> sympy.Expr:
+    """The largest eigenvalue, simple or not."""
+    parts = blocks(matrix, judge)
+    roots = [
+        (r, k)
+        for k, part in enumerate(parts)
+        for r in _eigenvalues(matrix.extract(part, part), judge, False, what)
+    ]
+    value: sympy.Expr = _largest(roots, judge, what)[0]
+    return value
+
+
 def _letter(polynomial: sympy.Expr, value: sympy.Expr, judge: Judge) -> sympy.Expr:
     """A letter for an irrational eigenvalue, known to the judge; else the value itself."""
     roots = [p for p in value.atoms(sympy.Pow) if not p.exp.is_Integer and p.base != sympy.E]
@@ -171,7 +183,7 @@ def _eigenvalues(
 def _quadratic(b: sympy.Expr, c: sympy.Expr, judge: Judge) -> list[sympy.Expr]:
     """Roots of ``x**2 + b x + c``, real because the matrix is symmetric; the larger one first."""
     square = judge.tidy(b**2 / 4 - c)
-    root = judge.tidy(sympy.sqrt(square))
+    root = judge.root(square)
     middle = judge.tidy(-b / 2)
     return [judge.tidy(sympy.expand(middle + root)), judge.tidy(sympy.expand(middle - root))]
 

@@ -134,8 +134,9 @@ def scale_invariance(loss: sympy.Expr, params: Sequence[sympy.Symbol]) -> ScaleI
 class Flow(Derived):
     """``d coords / dt = speeds``; for a planar field also what is known about its orbits.
 
-    ``invariant`` is a conserved quantity, ``equilibria`` the points at rest with the eigenvalues
-    of the linear part, ``lotka_volterra`` the monomials in which the field is of that form.
+    ``invariant`` is a conserved quantity, ``equilibria`` the points at rest, ``frequencies`` the
+    squared frequencies at those that are centres, ``lotka_volterra`` the monomials in which the
+    field is of that form.
     """
 
     title: ClassVar[str] = "flow"
@@ -208,7 +209,10 @@ def _orbits(field: VectorField, judge: Judge, search: bool) -> Flow:
         rest = _quietly(lambda: equilibria(field)) or []
         for point in rest:
             square = frequency_squared(field, point)
-            if square is not None:
+            centre = square is not None and judge.status(
+                sympy.StrictGreaterThan(square, 0, evaluate=False)
+            )
+            if centre == "holds":
                 frequencies.append(square)
         form = _quietly(lambda: lotka_volterra(field))
         monomials = form.monomials if form is not None and form.planar else ()

@@ -25,6 +25,8 @@ LONGEST = 4000
 DEEPEST = 60
 LARGEST_EXPONENT = 64
 LONGEST_NUMBER = 40
+LARGEST_NUMBER = 4096
+"""Bits of the largest power of a number."""
 
 
 class FormulaError(DerivationError):
@@ -230,11 +232,20 @@ class _Parser:
                 raise self.error("an exponent is a fraction or holds a symbol", place)
             if abs(exponent.p) > LARGEST_EXPONENT or exponent.q > LARGEST_EXPONENT:
                 raise self.error(f"an exponent beyond {LARGEST_EXPONENT}", place)
+            self._small(base, exponent, place)
         if base == 0 and not exponent.is_positive:
             raise self.error("zero to this power is not defined", start)
         value = base**exponent
         self._real(value, start)
         return value
+
+    def _small(self, base: sympy.Expr, exponent: sympy.Expr, place: _Token) -> None:
+        """Refuse numbers whose digits would fill the memory."""
+        number = base.as_coeff_Mul()[0]
+        if number.is_Rational:
+            bits = max(int(abs(number.p)).bit_length(), int(number.q).bit_length())
+            if bits * abs(exponent) > LARGEST_NUMBER:
+                raise self.error("the number is too large", place)
 
     def atom(self) -> sympy.Expr:
         token = self.token

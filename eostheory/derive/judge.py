@@ -81,7 +81,7 @@ class Judge:
 
     def __init__(self, given: Sequence[sympy.Basic] = ()) -> None:
         self.given = tuple(given)
-        self.root: Algebraic | None = None
+        self.algebraic: Algebraic | None = None
         self.model = Model()
         for condition in self.given:
             self.model.assume(self._inequality(condition))
@@ -112,8 +112,8 @@ class Judge:
         """Whether ``expr`` vanishes wherever it is defined; False when that is not known."""
         if expr == 0:
             return True
-        if self.root is not None and expr.has(self.root.letter):
-            return self.root.vanishes(expr, self)
+        if self.algebraic is not None and expr.has(self.algebraic.letter):
+            return self.algebraic.vanishes(expr, self)
         try:
             kernel = self.model.kernel
             return kernel.is_zero(kernel.scalar(self._formula(expr)))
@@ -135,7 +135,7 @@ class Judge:
             return "holds"
         if condition == sympy.false:
             return "fails"
-        if self.root is not None and condition.has(self.root.letter):
+        if self.algebraic is not None and condition.has(self.algebraic.letter):
             if isinstance(condition, sympy.Equality) and self.same(*condition.args):
                 return "holds"
             condition = condition.func(*(self.leave(a) for a in condition.args), evaluate=False)
@@ -180,19 +180,19 @@ class Judge:
     # -------------------------------------------------------------- algebraic numbers
     def adjoin(self, value: sympy.Expr, polynomial: sympy.Expr, letter: sympy.Symbol) -> None:
         """Let ``letter`` stand for ``value``, a root of ``polynomial`` (in ``letter``)."""
-        self.root = Algebraic(letter, value, polynomial)
+        self.algebraic = Algebraic(letter, value, polynomial)
 
     def leave(self, value: Any) -> Any:
         """With the algebraic number for its letter."""
-        if self.root is None or not value.has(self.root.letter):
+        if self.algebraic is None or not value.has(self.algebraic.letter):
             return value
-        return value.xreplace({self.root.letter: self.root.value})
+        return value.xreplace({self.algebraic.letter: self.algebraic.value})
 
     # ------------------------------------------------------------------ simplification
     def tidy(self, expr: sympy.Expr) -> sympy.Expr:
         """A shorter form that the kernel confirms to be equal; else ``expr`` itself."""
-        if self.root is not None and expr.has(self.root.letter):
-            reduced = self.root.reduce(expr)
+        if self.algebraic is not None and expr.has(self.algebraic.letter):
+            reduced = self.algebraic.reduce(expr)
             return expr if reduced is None else reduced
         best = expr
         if expr.is_Atom or expr.has(sympy.CRootOf) or expr.count_ops() > _MOST_OPERATIONS:
@@ -207,6 +207,25 @@ class Judge:
             if other != best and other.count_ops() < best.count_ops() and self.same(other, expr):
                 best = other
         return best
+
+    def root(self, square: sympy.Expr) -> sympy.Expr:
+        """The non-negative square root, with even powers taken out of it."""
+        outside, inside = sympy.Integer(1), sympy.Integer(1)
+        for factor in sympy.Mul.make_args(sympy.factor(square)):
+            base, exponent = factor.as_base_exp()
+            if not (exponent.is_Integer and exponent % 2 == 0):
+                inside *= factor
+                continue
+            if exponent % 4:
+                if self.status(sympy.StrictGreaterThan(base, 0, evaluate=False)) == "holds":
+                    pass
+                elif self.status(sympy.StrictLessThan(base, 0, evaluate=False)) == "holds":
+                    base = -base
+                else:
+                    base = sympy.Abs(base)
+            outside *= base ** (exponent / 2)
+        found = outside * sympy.sqrt(inside)
+        return found if self.same(found**2, square) else sympy.sqrt(square)
 
     def tidy_matrix(self, matrix: sympy.MatrixBase) -> sympy.ImmutableMatrix:
         """Entry by entry."""
@@ -260,11 +279,31 @@ class Algebraic:
 
     def vanishes(self, expr: sympy.Expr, judge: Judge) -> bool:
         """Whether ``expr`` is zero, by its reduced form."""
+        bases = {
+            p.base
+            for p in expr.atoms(sympy.Pow)
+            if p.base.has(self.letter) and p.exp.is_Rational and p.exp.q == 2
+        }
+        if bases:
+            return len(bases) == 1 and self._with_root(expr, bases.pop(), judge)
         reduced = self.reduce(expr)
         if reduced is None:
             return False
         poly = sympy.Poly(reduced, self.letter)
         return all(judge.zero(c) for c in poly.all_coeffs())
+
+    def _with_root(self, expr: sympy.Expr, base: sympy.Expr, judge: Judge) -> bool:
+        """The same with one square root of the letter: even and odd part both vanish."""
+        half = sympy.Symbol("_half", positive=True)
+        free = expr.replace(
+            lambda e: e.is_Pow and e.base == base,
+            lambda e: half ** (2 * e.exp),
+        )
+        top = sympy.expand(sympy.fraction(sympy.together(free))[0])
+        parts = [sympy.Integer(0), sympy.Integer(0)]
+        for (power,), c in sympy.Poly(top, half).terms():
+            parts[power % 2] += c * base ** (power // 2)
+        return all(p == 0 or judge.zero(p) for p in parts)
 
 
 # --------------------------------------------------------------------------- numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -152,15 +152,17 @@ def parameters(
 
 def derivatives(
     expr: sympy.Expr, params: Sequence[sympy.Symbol], point: Mapping[sympy.Symbol, sympy.Expr]
-) -> tuple[Matrix, Matrix, list[Matrix]]:
-    """Gradient, Hessian and the derivatives of the Hessian, at a point."""
+) -> tuple[Matrix, Matrix, Callable[[], list[Matrix]]]:
+    """Gradient, Hessian and (when called) the derivatives of the Hessian, at a point."""
     gradient = [sympy.diff(expr, p) for p in params]
     hessian = [[sympy.diff(g, q) for q in params] for g in gradient]
 
     def at(value: sympy.Expr) -> sympy.Expr:
         return value.subs(point, simultaneous=True) if point else value
 
-    third = [Matrix([[at(sympy.diff(h, p)) for h in row] for row in hessian]) for p in params]
+    def third() -> list[Matrix]:
+        return [Matrix([[at(sympy.diff(h, p)) for h in row] for row in hessian]) for p in params]
+
     return (
         Matrix([at(g) for g in gradient]),
         Matrix([[at(h) for h in row] for row in hessian]),
@@ -208,7 +210,8 @@ def _geometry(
     top: sympy.Expr | None,
 ) -> LossGeometry:
     smooth = smoothness(expr, params, point, judge)
-    gradient, hessian, third = derivatives(expr, params, point)
+    gradient, hessian, lazy = derivatives(expr, params, point)
+    third = lazy()
     gradient, hessian = judge.tidy_matrix(gradient), judge.tidy_matrix(hessian)
     pair = top_pair(hessian, judge, top)
     # implicit differentiation of det(x I - H(theta)) = 0 at a simple root, by Jacobi's formula
@@ -258,10 +261,10 @@ def _geometry(
 
 def leave(found: LossGeometry, judge: Judge) -> LossGeometry:
     """With the eigenvalue for its letter, shortened where that is cheap."""
-    root = judge.root
+    root = judge.algebraic
     if root is None:
         return found
-    judge.root = None
+    judge.algebraic = None
     clean: LossGeometry = renamed(found, {root.letter: root.value})
     return clean
 

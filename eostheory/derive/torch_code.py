@@ -108,8 +108,8 @@ class TorchFunction:
     @property
     def source(self) -> str:
         """The same program as Python source."""
-        names = {k: f"t{k}" for k in range(len(self.steps))}
         inputs = {name: _identifier(name) for name in self.inputs}
+        names: dict[int, str] = {}
 
         def operand(a: int | str | float) -> str:
             if isinstance(a, str):
@@ -119,21 +119,26 @@ class TorchFunction:
         lines = ["import torch", "", ""]
         lines.append(f"def {self.name}({', '.join(inputs.values())}):")
         lines.append('    """float64 tensors of one (broadcast) batch shape."""')
-        first = next(iter(inputs.values()), None)
+        like = next(iter(inputs.values()), None)
         for k, step in enumerate(self.steps):
-            text = _text(step.operation, [operand(a) for a in step.arguments], first)
-            lines.append(f"    {names[k]} = {text}")
+            if step.operation == "input" or (step.operation == "constant" and like):
+                names[k] = operand(step.arguments[0])
+                if not (step.operation == "constant" and k in self.outputs):
+                    continue
+            text = _text(step.operation, [operand(a) for a in step.arguments], like)
+            names[k] = f"t{k}"
+            lines.append(f"    t{k} = {text}")
+        listed = ", ".join([*(names[k] for k in self.outputs), *inputs.values()])
+        count = len(self.outputs)
+        lines.append(f"    parts = torch.broadcast_tensors({listed})[:{count}]")
         if not self.shape:
-            lines.append(f"    return {names[self.outputs[0]]}")
+            lines.append("    return parts[0]")
+        elif len(self.shape) == 1:
+            lines.append("    return torch.stack(parts, dim=-1)")
         else:
-            listed = ", ".join(names[k] for k in self.outputs)
-            lines.append(f"    parts = torch.broadcast_tensors({listed})")
-            if len(self.shape) == 1:
-                lines.append("    return torch.stack(parts, dim=-1)")
-            else:
-                shape = ", ".join(map(str, self.shape))
-                lines.append("    flat = torch.stack(parts, dim=-1)")
-                lines.append(f"    return flat.reshape(*flat.shape[:-1], {shape})")
+            shape = ", ".join(map(str, self.shape))
+            lines.append("    flat = torch.stack(parts, dim=-1)")
+            lines.append(f"    return flat.reshape(*flat.shape[:-1], {shape})")
         return "\n".join(lines) + "\n"
 
 

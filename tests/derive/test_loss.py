@@ -112,7 +112,7 @@ def polynomials(size):
     return st.dictionaries(exponent, st.integers(-3, 3).filter(bool), min_size=3, max_size=7)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.sampled_from([2, 3]))
 def test_the_sharpness_gradient_agrees_with_autograd_of_the_top_eigenvalue(data, size):
     letters = sympy.symbols(f"t0:{size}", real=True)
@@ -147,7 +147,7 @@ def found_function(loss, letters):
     return lambda theta: function.at(theta)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_the_torch_export_of_the_gradient_is_autograd_of_the_loss(data):
     letters = sympy.symbols("a b", real=True)
