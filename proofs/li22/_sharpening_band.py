@@ -8,12 +8,17 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import torch
+
 from eostheory.formula import Inequality, as_expr, dot, norm, norm2, scalar, vector
 
 from ._linear_net import D, F, Y, n, width
 from ._sharpening import Pi, c1, e, lam_r, norm_of, proved
+from ._sharpening_runs import drawn, spectral
+from ._sharpening_runs import norm as length
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.formula import Expr, Symbol
     from eostheory.symbolic import Model
 
@@ -28,6 +33,10 @@ a_1 = scalar("a_1", positive=True)
 best = scalar("best", r"\max_i\{p_i(1-p_i)\}")
 spread = scalar("spread", r"\sum_{i=1}^rz_i^2p_i(1-p_i)")
 norm_e = norm_of("e", r"\|\mathbf e(t)\|")
+largest = scalar("largest_p", r"\max_ip_i", nonnegative=True)
+norm_product = norm_of(
+    "product", r"\|\prod_{j=0}^{t-1}(\mathbf I_n-\eta\widetilde{\mathbf M}(j))\|"
+)
 
 linear = 40 * n**2 / (lam_r * width)
 quadratic = 1600 * n**3 / (lam_r**2 * width**2)
@@ -91,3 +100,30 @@ def chain(m: Model, name: str, *pairs: tuple[Expr, Expr]) -> None:
 def on_trajectories(m: Model, quantity: Symbol) -> None:
     """``quantity`` is what a trajectory makes it: meeting the bounds makes no counterexample."""
     m.define(quantity, m.landau(f"{quantity.name}_of_a_trajectory", quantity.shape))
+
+
+# ------------------------------------------------------------------------------------- runs
+def in_the_band(s: Sample) -> None:
+    """A wide network at time t: factors, labels, and the first part of Lambda*'s increment."""
+    h = drawn(s, "wide")
+    with h.run:
+        factors, signs = h.factors(h.t), h.labels
+        shares_of = factors * (1 - factors)
+        i = max(range(len(factors)), key=lambda k: float(shares_of[k]))
+        root = torch.tensor(float(len(h.data.Y)), dtype=torch.float64).sqrt()
+        top = max(factors, key=float)
+        moved = h.products[h.t] @ h.data.Y
+        found = {
+            p_1: factors[0],
+            p_i: factors[i],
+            z_1: signs[0],
+            z_i: signs[i],
+            kappa: min(signs, key=float) / root,
+            best: shares_of[i],
+            spread: torch.dot(moved, h.data.Y - moved),
+            norm_e: length(h.error(h.t)),
+            epsilon: top * root,
+            largest: top,
+            norm_product: spectral(h.run, h.data.V.T @ h.products[h.t] @ h.data.V),
+        }
+        s.observe({**h.letters(), **h.measured(found)})

@@ -155,6 +155,11 @@ def slowest_direction(x: Tensor) -> Tensor:
     return torch.from_numpy(np.linalg.eigh(x.detach().numpy())[1][:, 0].copy())
 
 
+def top_eigenvector(x: Tensor) -> Tensor:
+    """Unit eigenvector of the largest eigenvalue of a symmetric matrix, by numpy."""
+    return torch.from_numpy(np.linalg.eigh(x.detach().numpy())[1][:, -1].copy())
+
+
 def spectral(run: RunningError, x: Tensor) -> Tensor:
     """Norm of a matrix; its error is that of the matrix, and the solver's."""
     size = largest_singular_value(x)
@@ -162,8 +167,9 @@ def spectral(run: RunningError, x: Tensor) -> Tensor:
     return run.declare(torch.tensor(size, dtype=torch.float64), slack)
 
 
-Kind = Literal["any", "single", "fast"]
-"""Any run, one with a single sample, or one whose first step all but solves the top direction."""
+Kind = Literal["any", "single", "fast", "wide", "steep"]
+"""Any run; one sample; a first step that all but solves the top direction; m = 2000, c_1 < 1;
+inputs so large that the rate is tiny."""
 
 
 def scaled_data(draw: Draw, run: RunningError, kind: Kind, smallest: float) -> Data:
@@ -190,8 +196,8 @@ def scaled_data(draw: Draw, run: RunningError, kind: Kind, smallest: float) -> D
 def history(number: int, kind: Kind = "any") -> History:
     """The run of a number."""
     draw, run = Draw(number), RunningError()
-    target = (40.0, 100.0, 300.0)[number % 3]
-    data = scaled_data(draw, run, kind, target)
+    target = 2000.0 if kind == "wide" else (40.0, 100.0, 300.0)[number % 3]
+    data = scaled_data(draw, run, kind, target / 500 if kind == "steep" else target)
     count, inputs = len(data.Y), len(data.X)
     half = int(target) // 2 + 1 + number % 2
     top = float(data.lam[0])
@@ -204,7 +210,7 @@ def history(number: int, kind: Kind = "any") -> History:
     with run:
         rows = rows * torch.tensor(half / inputs, dtype=torch.float64).sqrt()
         net = Network(data, torch.cat([signs, -signs]), torch.cat([rows, rows]))
-        _go(found, net, 2 if kind == "fast" else 2 + number % 6)
+        _go(found, net, 2 + {"fast": 0, "wide": number % 4}.get(kind, number % 6))
     return found
 
 

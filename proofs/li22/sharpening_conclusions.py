@@ -15,6 +15,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import torch
+
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
@@ -45,8 +47,11 @@ from ._sharpening import (
     unit,
 )
 from ._sharpening_band import on_trajectories
+from ._sharpening_runs import FAR, drawn, spectral, top_eigenvector
+from ._sharpening_runs import norm as length
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.symbolic import Model
 
 Parts = dict[str, Statement]
@@ -155,6 +160,28 @@ def derive_growth(m: Model) -> None:
     m.assume(Inequality(absolute(start), ">", c3 * sqrt(n) / width), by="assumption 4.5")
 
 
+# ------------------------------------------------------------------------------------- runs
+def at_time_t(s: Sample) -> None:
+    """A run, its Gram matrix's top eigenpair, and c_2 = m ||Gamma||."""
+    h = drawn(s)
+    with h.run:
+        gram, v = h.nets[h.t].grams()[0], h.data.V[:, 0]
+        u = h.run.fresh(top_eigenvector(gram))
+        size = spectral(h.run, h.hidden[h.t])
+        count, inputs, units = len(h.data.Y), len(h.data.X), len(h.nets[0].A)
+        found = {
+            A_0: h.nets[0].A,
+            norm_Gamma: size,
+            norm_e: length(h.error(h.t)),
+            sharpness: spectral(h.run, gram),
+            surrogate: v @ gram @ v,
+            cosine: torch.dot(u, v),
+            c2: units * size,
+            c4: 2 * units * size * inputs * count / h.data.lam[0],
+        }
+        s.observe({**h.letters(), **h.measured(found)})
+
+
 WEAKER = "M is positive semidefinite: half of its form, or of its eigenvalue, says less"
 CLAIMS = [
     Claim(
@@ -164,6 +191,8 @@ CLAIMS = [
         | {"initialisation": "|A(0)|^2 = m, Gamma(0) = 0", "(#)": "p8"}
         | {"(G1), (G2)": "p26 and p31"},
         derive=derive_property_1,
+        simulate=at_time_t,
+        waive=FAR,
         corrected_hypotheses={"descent": "D^T F <= 0 when |A|^2 is largest, which bounds (G3)"},
         rests_on=tuple(f"li22/lemma-C.3.p{k}" for k in ("8", "16", "26", "31", "33")),
     ),
@@ -172,6 +201,8 @@ CLAIMS = [
         property_2,
         {"(E1)": "the bound of the error, given property 1"},
         derive=derive_property_2,
+        simulate=at_time_t,
+        waive=FAR,
         rests_on=("li22/lemma-C.3.1", "li22/lemma-C.3.p7"),
         reading="one step of the induction for the residual; e is defined by the equation",
     ),
@@ -187,7 +218,8 @@ CLAIMS = [
             "width": "m >= n",
         },
         derive=derive_corollary,
-        waive={"derivation:*x1/2": WEAKER},
+        simulate=at_time_t,
+        waive=FAR | {"derivation:*x1/2": WEAKER},
         reading="c_4 = 2 c_2 d n/lambda_1 is constant for fixed d; m >= n by the width",
     ),
     Claim(

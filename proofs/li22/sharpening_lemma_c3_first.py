@@ -40,6 +40,7 @@ from ._linear_net import A, D, F, Gamma, K, M_star, M_tilde, W, X, Y, d, eta, la
 from ._sharpening import (
     BY_INDUCTION,
     HORIZON,
+    PATIENCE,
     WIDTH,
     Pi,
     R_w,
@@ -174,6 +175,7 @@ first_part = Inequality(total, "<=", 8 / width + 32 * _unit)
 # ------------------------------------------------------------------------------ derivations
 def pairs(m: Model) -> None:
     """0 < eta lambda_i/n < 1 in both directions of a pair."""
+    m.patience = PATIENCE
     for lam in (lam_i, lam_j):
         m.assume(Inequality(eta * lam, "<", n), by="rate")
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from eostheory.claims import Claim
 from eostheory.formula import (
     Inequality,
@@ -54,8 +56,12 @@ from ._sharpening import (
     t,
     triangle,
 )
+from ._sharpening_runs import FAR, Kind, drawn, spectral
+from ._sharpening_runs import norm as length
+from ._sharpening_runs import total as sum_of
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.symbolic import Model
 
 Parts = dict[str, Statement]
@@ -145,7 +151,7 @@ def derive_split(m: Model) -> None:
     m.define(norm_A5, norm(Y) * image_5)
     m.define(norm_A6, norm(Y) * image_6)
     image = norm(K @ (error_sum - product_sum))
-    m.define(norm_G2, 2 * norm(Y) * image)
+    m.assume(Inequality(norm_G2, "<=", 2 * norm(Y) * image), by="rank one")
     triangle(m, image, image_5, image_6)
     m.generic = False
     m.example(
@@ -157,6 +163,7 @@ def derive_split(m: Model) -> None:
             Y: (1,),
             product_sum: (Fraction(3, 2),),
             error_sum: (Fraction(-1, 10),),
+            norm_G2: Fraction(1, 5),
         }
     )
 
@@ -293,6 +300,60 @@ def derive_everything(m: Model) -> None:
     m.assume(Inequality(norm_G3, "<=", 4 / width + 16 * _unit), by="(G3)")
 
 
+# ------------------------------------------------------------------------------------- runs
+def at_time_t(s: Sample) -> None:
+    """The sums over time of a run."""
+    _observed(s, "any")
+
+
+def at_a_tiny_rate(s: Sample) -> None:
+    """The same with inputs so large that the rate is tiny."""
+    _observed(s, "steep")
+
+
+def _observed(s: Sample, kind: Kind) -> None:
+    h = drawn(s, kind)
+    with h.run:
+        t, square, labels, gram = h.t, h.square, h.data.Y, h.run
+        times = range(t + 1)
+        power = [h.power(k) for k in times]
+        moved = sum_of(h.products[k] @ labels for k in times)
+        wrong = sum_of(h.error(k) for k in times)
+        residual = sum_of(h.nets[k].D for k in times)
+        top = 1 - h.rate * h.data.lam[0] / len(labels)
+        outers = [torch.outer(x.D, x.D) @ square for x in h.nets[: t + 1]]
+        amounts = [(x.A * x.A).sum() for x in h.nets[: t + 1]]
+        curves = sum_of(a * square @ x for a, x in zip(amounts, outers, strict=True))
+        crossed, own = torch.outer(labels, residual) @ square, sum_of(outers)
+        first = 4 * h.rate / (len(labels) ** 2 * len(h.nets[0].A))
+        third = 8 * h.rate**2 / (len(labels) ** 3 * len(h.nets[0].A) ** 2)
+        sizes = {
+            norm_G2: spectral(gram, crossed + crossed.T),
+            norm_A5: spectral(gram, torch.outer(labels, moved) @ square),
+            norm_A6: spectral(gram, torch.outer(labels, wrong) @ square),
+            norm_3: spectral(gram, curves),
+            norm_DD: spectral(gram, own),
+            norm_1: first * spectral(gram, own + own.T),
+            norm_2: first * spectral(gram, crossed + crossed.T),
+            norm_G3: third * spectral(gram, curves),
+            total_2: first * spectral(gram, crossed + crossed.T),
+        }
+        zero = torch.zeros((), dtype=torch.float64)
+        found = {
+            **sizes,
+            product_sum: moved,
+            error_sum: wrong,
+            norm_s: length(wrong),
+            powers: sum_of(power),
+            powers_i: sum_of(top**k for k in times),
+            weighted: sum_of([zero, *(k * power[k - 1] for k in times if k)]),
+            tails: sum_of([zero, *(power[j] for k in times for j in range(k, t))]),
+            largest: max(amounts, key=float),
+            lam_i: h.data.lam[0],
+        }
+        s.observe({**h.letters(), **h.measured(found)})
+
+
 INDUCTION = {"induction": "the bounds for the sums that end one term earlier"}
 LABELS = {"labels": "y_i = +-1"}
 OPERATOR = {"operator norm": "||X^T X|| = lambda_1 = c_1 n, and ||S|| bounds S on unit vectors"}
@@ -302,7 +363,10 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.3.p27",
         _split(0),
+        {"rank one": "the norm of Y w^T + w Y^T is at most 2|Y||w|"},
         derive=derive_split,
+        simulate=at_time_t,
+        waive=FAR,
         corrected=_split(1),
         reading="for every error e that the bound of property 2 allows",
     ),
@@ -311,6 +375,8 @@ CLAIMS = [
         fifth,
         LABELS | INDUCTION | {"rate": "eta lambda_i < n"},
         derive=derive_fifth,
+        simulate=at_time_t,
+        waive=FAR,
         reading="i is the direction in which the norm of the sum is attained. " + BY_INDUCTION,
     ),
     Claim(
@@ -318,6 +384,8 @@ CLAIMS = [
         _sixth(0),
         LABELS | INDUCTION | OPERATOR | {"(E1)": "its unrolled line, k terms of it"},
         derive=derive_sixth,
+        simulate=at_a_tiny_rate,
+        waive=FAR,
         corrected=_sixth(1),
         reading=BY_INDUCTION,
     ),
@@ -327,6 +395,8 @@ CLAIMS = [
         {"induction": "equality of the double sums at t-1"}
         | {"inner sums": "geometric sums from k to t-1", "series": "sum of (1-x)x^k at most 1"},
         derive=derive_abel,
+        simulate=at_time_t,
+        waive=FAR,
         reading=BY_INDUCTION,
     ),
     Claim(
@@ -334,6 +404,8 @@ CLAIMS = [
         second_part,
         {"(A5)": "p28", "(A6)": "p30"},
         derive=derive_second_part,
+        simulate=at_time_t,
+        waive=FAR,
         rests_on=("li22/lemma-C.3.p27",),
     ),
     Claim(
@@ -341,6 +413,8 @@ CLAIMS = [
         pulled_out,
         INDUCTION | OPERATOR | {"largest": "|A(k)|^2 is at most its largest value"},
         derive=derive_pulled_out,
+        simulate=at_time_t,
+        waive=FAR,
         reading=BY_INDUCTION,
     ),
     Claim(
@@ -353,6 +427,8 @@ CLAIMS = [
         | {"property 1": "||Gamma|| <= R_w, |A|^2 >= m/2", "(D)": "|D|^2 <= n"}
         | {"(A1) to (A4)": "half of the bound of (G1)"},
         derive=derive_third_part,
+        simulate=at_time_t,
+        waive=FAR,
         corrected_hypotheses={"descent": "D^T F <= 0 when |A|^2 is largest"},
         reading="|A|^2 at the time when it is largest; from the properties of the lemma then",
     ),
@@ -361,6 +437,7 @@ CLAIMS = [
         everything,
         WIDTH | {"(G1)": "p26", "(G2)": "p31", "(G3)": "p33"},
         derive=derive_everything,
-        waive={"derivation:left norm_G1 -> norm_G2": "the bound of (G2) is below that of (G1)"},
+        simulate=at_time_t,
+        waive={"*left norm_G1 -> norm_G2": "the bound of (G2) is below that of (G1)"} | FAR,
     ),
 ]

@@ -25,6 +25,7 @@ from ._sharpening_band import (
     best,
     chain,
     expanded,
+    in_the_band,
     inner_product,
     kappa,
     linear,
@@ -38,6 +39,7 @@ from ._sharpening_band import (
     width_in_errors,
     z_i,
 )
+from ._sharpening_runs import FAR
 
 if TYPE_CHECKING:
     from eostheory.formula import Expr
@@ -166,6 +168,7 @@ CLAIMS = [
         "li22/lemma-C.4.p1",
         _expansion(Pi_next),
         derive=derive_expansion,
+        simulate=in_the_band,
         corrected=_expansion(Pi),
     ),
     Claim(
@@ -173,6 +176,8 @@ CLAIMS = [
         errors,
         EXPANSION,
         derive=derive_errors,
+        simulate=in_the_band,
+        waive=FAR,
         reading="the sum over i is Y^T Pi (I - Pi) Y in the eigenbasis",
         rests_on=("li22/lemma-C.3.p21.req",),
     ),
@@ -181,6 +186,8 @@ CLAIMS = [
         with_width,
         WIDTH | {"assumption C.2": "z_i >= kappa sqrt(n)", "p21.req": "0 <= p_i <= 1"},
         derive=derive_width,
+        simulate=in_the_band,
+        waive=FAR,
         corrected=with_width_true,
         reading="i is the direction where the maximum is attained",
     ),

@@ -17,6 +17,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import torch
+
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
@@ -32,6 +34,7 @@ from eostheory.formula import (
     scalar,
     sqrt,
 )
+from eostheory.numeric.rounding import RunningError
 
 from . import _linear_net as net
 from ._linear_net import (
@@ -50,6 +53,7 @@ from ._linear_net import (
     v1,
     width,
 )
+from ._linear_runs import draw_data, draw_network, draw_rate, table
 from ._sharpening import (
     ON_RANGE,
     WIDTH,
@@ -70,9 +74,12 @@ from ._sharpening_band import (
     chi,
     epsilon,
     expanded,
+    in_the_band,
     kappa,
+    largest,
     linear,
     norm_e,
+    norm_product,
     p_1,
     quadratic,
     shares,
@@ -80,8 +87,10 @@ from ._sharpening_band import (
     width_in_errors,
     z_1,
 )
+from ._sharpening_runs import FAR, drawn
 
 if TYPE_CHECKING:
+    from eostheory.agree import Sample
     from eostheory.formula import Expr
     from eostheory.symbolic import Model
 
@@ -137,11 +146,7 @@ through_first: Parts = {
     ),
     "sign": Inequality(kappa**2 * n * (1 - eta * c1) * (eta * c1) - both_shares, ">", as_expr(0)),
 }
-norm_product = norm_of(
-    "product", r"\|\prod_{j=0}^{t-1}(\mathbf I_n-\eta\widetilde{\mathbf M}(j))\|"
-)
 final_product = Inequality(norm_product, "<=", epsilon / sqrt(n))
-largest = scalar("largest_p", r"\max_ip_i", nonnegative=True)
 at_the_end = n * largest**2 + 80 * n**2 / (lam_r * width) * largest + quadratic
 final_residual = Inequality(norm2(D), "<=", at_the_end)
 
@@ -360,6 +365,42 @@ def derive_growth(m: Model) -> None:
     m.lemma("constants", Inequality(true_shares(2), "<=", both_shares))
 
 
+# ------------------------------------------------------------------------------------- runs
+def one_step(s: Sample) -> None:
+    """Any weights on any data, and one step."""
+    with RunningError() as run:
+        data = draw_data(s, run)
+        net_drawn = draw_network(s, run, data)
+        s.observe(table(run, net_drawn, draw_rate(s, data)))
+
+
+def at_even_time(s: Sample) -> None:
+    """A run with an odd number of factors up to time t."""
+    h = drawn(s, "wide")
+    if h.t % 2:
+        s.reject("t is odd")
+    with h.run:
+        unit_n = torch.eye(len(h.data.Y), dtype=torch.float64)
+        turned = unit_n
+        for k in range(h.t + 1):
+            turned = (h.rate * h.tilde[k] - unit_n) @ turned
+        s.observe({**h.letters(), **h.measured({flipped: turned})})
+
+
+def increasing(s: Sample) -> None:
+    """A run at a time when some factor is in the band, and the step after it."""
+    h = drawn(s, "wide")
+    with h.run:
+        v, shares_of = h.data.V[:, 0], h.factors(h.t) * (1 - h.factors(h.t))
+        least = float((min(h.labels, key=float) ** 2) * max(shares_of, key=float))
+        small = float(h.data.lam[-1])
+        if least <= 5 * small / 7 + 25 * small**2 / 98:
+            s.reject("too few samples")
+        forms = [v @ h.nets[k].grams()[0] @ v for k in (h.t, h.t + 1)]
+        found = {Lambda_star: forms[0], Lambda_star_next: forms[1]}
+        s.observe({**h.letters(), **h.measured(found)})
+
+
 SQUARES = "a changed sum of squares is positive all the same"
 E1 = {"(E1)": "|e| <= 40 n^{3/2}/(lambda_r m)", "p21.req": "0 <= p_i <= 1"}
 LABELS = {"labels": "y_i = +-1"}
@@ -371,22 +412,26 @@ MISSING = {
 }
 
 CLAIMS = [
-    Claim("li22/formula-C.2.sharp-dyn", increment, derive=derive_increment),
+    Claim("li22/formula-C.2.sharp-dyn", increment, derive=derive_increment, simulate=one_step),
     Claim(
         "li22/lemma-C.6.p1",
         second_positive,
         {"property 1": "|A|^2 >= m/2"},
         derive=derive_second,
+        simulate=in_the_band,
         corrected_hypotheses={"top component": "D^T v_1 != 0"},
-        waive={f"derivation:*{end}": SQUARES for end in ("x1/2", "dropped", "+1", "D -> v_1")},
+        waive=FAR
+        | {f"derivation:*{end}": SQUARES for end in ("x1/2", "dropped", "+1", "D -> v_1")},
         reading="never negative, which is all that the proof needs; zero where W X D = 0 too",
     ),
-    Claim("li22/lemma-C.6.p2", top_expanded, derive=on_top),
+    Claim("li22/lemma-C.6.p2", top_expanded, derive=on_top, simulate=in_the_band),
     Claim(
         "li22/lemma-C.6.p3",
         _top_below(-shares()),
         WIDTH | E1 | LABELS,
         derive=derive_top_below,
+        simulate=in_the_band,
+        waive=FAR,
         corrected=_top_below(-true_shares()),
         rests_on=("li22/lemma-C.3.p21.req",),
     ),
@@ -394,6 +439,7 @@ CLAIMS = [
         "li22/lemma-C.6.p4",
         _first_expanded(Pi_next, flipped),
         derive=derive_first_expanded,
+        simulate=at_even_time,
         reading="at even t; at odd t the flipped product has the right sign, and the wrong index",
         corrected=_first_expanded(Pi, Pi),
     ),
@@ -413,13 +459,21 @@ CLAIMS = [
         reading="from the first step on; the witness is that step with one direction and d = 1",
     ),
     Claim(
-        "li22/lemma-C.6.p8", final_product, AT_END, derive=derive_final_product, reading=ON_RANGE
+        "li22/lemma-C.6.p8",
+        final_product,
+        AT_END,
+        derive=derive_final_product,
+        simulate=in_the_band,
+        waive=FAR,
+        reading=ON_RANGE,
     ),
     Claim(
         "li22/lemma-C.6.p9",
         final_residual,
         E1,
         derive=derive_final_residual,
+        simulate=in_the_band,
+        waive=FAR,
         rests_on=("li22/lemma-C.3.p21.req",),
     ),
     Claim(
@@ -427,6 +481,8 @@ CLAIMS = [
         _final_number(1, 1),
         {"strict width": "m > 112 c_1 n^2/lambda_r^2"} | AT_END,
         derive=derive_final_number,
+        simulate=in_the_band,
+        waive=FAR,
         corrected=_final_number(c1, c1**2),
     ),
     Claim("li22/lemma-C.6.rem", _remark("<"), derive=derive_remark, corrected=_remark(">")),
@@ -443,6 +499,8 @@ CLAIMS = [
         growth,
         WIDTH | {"p2 to p5": "the lower bound of the first part, with c_1"},
         derive=derive_growth,
+        simulate=increasing,
+        waive=FAR,
         corrected_hypotheses=MISSING,
         rests_on=("li22/lemma-C.6.p5", "li22/eq-16"),
     ),
@@ -451,6 +509,8 @@ CLAIMS = [
         growth,
         WIDTH | {"p2 to p5": "the lower bound of the first part, with c_1"},
         derive=derive_growth,
+        simulate=increasing,
+        waive=FAR,
         corrected_hypotheses=MISSING,
         rests_on=("li22/lemma-C.6",),
     ),
