@@ -39,7 +39,7 @@ class Show:
 
     def _torch(self, results: Sequence[Derived]) -> None:
         for result in results:
-            if self.torch in result.shown:
+            if self.torch.partition("[")[0] in result.shown:
                 typer.echo(result.to_torch(self.torch).source, nl=False)
                 return
         known = ", ".join(k for r in results for k, _ in r.values())

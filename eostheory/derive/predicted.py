@@ -113,6 +113,8 @@ def predicted_dynamics(here: LossGeometry, *following: LossGeometry) -> Predicte
     """
     if here.delta is None:
         raise NotDerived("grad S has no part orthogonal to u: nothing stabilizes (beta = 0)")
+    if any(g.sharpness.has(sympy.CRootOf) for g in following):
+        raise NotDerived("the sharpness of a later reference point has no radicals")
     inner, judge, scope = _open(here)
     back = {**scope.outside, **({} if judge.algebraic is None else {_ROOT: judge.algebraic.value})}
     after = inner if not following else renamed(following[0], scope.inside)
@@ -120,23 +122,32 @@ def predicted_dynamics(here: LossGeometry, *following: LossGeometry) -> Predicte
     size = len(inner.params)
     v = sympy.symbols(f"v_1:{size + 1}", real=True)
     x, y = sympy.symbols("x_t y_t", real=True)
-    vector, u, side = Matrix(v), inner.eigenvector, inner.transverse
-    along, across = (u.T * vector)[0], (side.T * vector)[0]
-    # Definition 8; beta (delta^2 - x^2)/2 = alpha - beta x^2/2
-    pull = (2 * inner.alpha / inner.beta - along**2) / 2
-    rest = _contraction(inner) * vector + eta * side * pull
-    step = _complement(after) * rest - after.eigenvector * (1 + eta * across) * along
+    vector, u = Matrix(v), inner.eigenvector
+    line = judge.tidy_matrix(u * u.T)
+    turned = line if not following else judge.tidy_matrix(after.eigenvector * u.T)
+    rest_of = Matrix(sympy.eye(size) - line)
+    next_rest = rest_of if not following else _complement(after)
+    side = judge.tidy_matrix(rest_of * inner.sharpness_gradient)
+    square, across = (vector.T * line * vector)[0], (side.T * vector)[0]
+    # Definition 8; <u, v>^2 = v^T u u^T v, and beta (delta^2 - x^2)/2 = alpha - beta x^2/2
+    pull = judge.tidy(inner.alpha / inner.beta) - square / 2
+    contraction = judge.tidy_matrix(next_rest * (sympy.eye(size) - eta * inner.hessian) * rest_of)
+    push = judge.tidy_matrix(next_rest * side)
+    step = contraction * vector + eta * push * pull - (1 + eta * across) * turned * vector
     x_next = -(1 + eta * y) * x
-    if not judge.zero((after.eigenvector.T * step)[0] + (1 + eta * across) * along):
+    # the rest lies across u, so that <u, step> = -(1 + eta y) x
+    ahead = line if not following else after.eigenvector * after.eigenvector.T
+    if not judge.zeros(ahead * next_rest) or not judge.zero(ahead.trace() - 1):
         raise ArithmeticError("the step does not have the sign-flipping form")
-    moved = _complement(inner) * inner.hessian * side
+    moved = judge.tidy_matrix(rest_of * inner.hessian * side)
     decay = judge.tidy((side.T * moved)[0] / inner.beta)
     closed = not following and judge.zeros(moved - decay * side)
     y_next = speeds = invariant = None
     if closed:
         y_next = (1 - eta * decay) * y + eta * (inner.alpha - inner.beta * x**2 / 2)
-        found = (side.T * step)[0] - y_next.xreplace({x: along, y: across})
-        if not judge.zero(sympy.expand(found)):
+        found = (side.T * contraction * vector)[0] - (1 - eta * decay) * across
+        kept = (side.T * push)[0] - inner.beta, (side.T * line * vector)[0]
+        if not all(judge.zero(sympy.expand(e)) for e in (found, *kept)):
             raise ArithmeticError("y does not close up")
         large = sympy.Symbol("X", positive=True), sympy.Symbol("Y", real=True)
         speeds = Matrix(
@@ -161,7 +172,7 @@ def predicted_dynamics(here: LossGeometry, *following: LossGeometry) -> Predicte
         x=x,
         y=y,
         path=(here, *following),
-        step=judge.tidy_matrix(step),
+        step=step if judge.algebraic else judge.tidy_matrix(step),
         x_next=judge.tidy(x_next),
         y_next=y_next,
         decay=decay if closed else None,

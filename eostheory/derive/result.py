@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sympy
 from sympy import CRootOf, Symbol
 
 from eostheory.derive.torch_code import TorchFunction, lower
 from eostheory.formula import Expr, to_latex
+
+if TYPE_CHECKING:
+    from eostheory.derive.formula_out import FormulaFunction
 
 Status = Literal["holds", "fails", "unknown", "given"]
 
@@ -63,11 +66,9 @@ class Derived:
     def sympy(self, name: str) -> Any:
         """One value as sympy; formulas of symbolic size become matrix expressions."""
         value = self._value(name)
-        if isinstance(value, Expr):
-            from eostheory.derive.formula_out import to_matrix_expression
-
-            return to_matrix_expression(value)
-        return value
+        if isinstance(value, tuple):
+            return tuple(_as_sympy(v) for v in value)
+        return _as_sympy(value)
 
     def latex(self, name: str = "") -> str:
         """One value, or all of them with their names, as LaTeX (no delimiters)."""
@@ -94,16 +95,20 @@ class Derived:
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex()}\n$$"
 
-    def to_torch(self, name: str) -> TorchFunction:
+    def to_torch(self, name: str) -> TorchFunction | FormulaFunction:
         """One value as a float64, batched, differentiable torch function.
 
-        Its leading inputs are the parameters of the object, the others follow by name.
+        Its leading inputs are the parameters of the object, the others follow by name.  Formulas
+        of symbolic size take their matrices by name.  ``"gradients[0]"`` is an entry of a tuple.
+
+        Raises:
+            Unsupported: for what is no number, vector or matrix.
         """
         value = self._value(name)
         if isinstance(value, Expr):
             from eostheory.derive.formula_out import formula_function
 
-            return formula_function(value, name)  # type: ignore[return-value]
+            return formula_function(value, name)
         if isinstance(value, sympy.Equality):
             value = value.rhs
         return lower(value, getattr(self, "params", ()) or (), name)
@@ -136,6 +141,15 @@ class Derived:
         return "\n".join(lines)
 
     def _value(self, name: str) -> Any:
+        plain, bracket, index = name.partition("[")
+        if bracket:
+            entries = self._value(plain)
+            place = index.removesuffix("]")
+            if not isinstance(entries, tuple) or not place.isdecimal():
+                raise NotDerived(f"{name}: an entry of a tuple is written name[0]")
+            if int(place) >= len(entries):
+                raise NotDerived(f"{name}: there are {len(entries)} entries, counted from 0")
+            return entries[int(place)]
         if name not in {f.name for f in dataclasses.fields(self)} | set(self.shown):
             known = ", ".join(k for k, _ in self.values())
             raise NotDerived(f"{type(self).__name__} has no {name!r}; it has {known}")
@@ -146,6 +160,14 @@ class Derived:
 
     def _why(self, name: str) -> str:
         return "see the hypotheses"
+
+
+def _as_sympy(value: Any) -> Any:
+    if isinstance(value, Expr):
+        from eostheory.derive.formula_out import to_matrix_expression
+
+        return to_matrix_expression(value)
+    return value
 
 
 def latex_of(value: Any) -> str:

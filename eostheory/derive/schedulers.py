@@ -289,7 +289,14 @@ class _Derivation:
         if self.eta is not None and not judge.same(self.eta**2 * gain, 1 - decay):
             self.fail(f"the base learning rate satisfies eta^2 = (1 - beta)/{gain}")
             return None, None
+        if judge.status(sympy.StrictLessThan(gain, 0, evaluate=False)) == "holds":
+            self.fail(f"gradients raise the moment; here they lower it, by {gain}")
+            return None, None
         for text, condition in (
+            (
+                f"gradients raise the moment: {gain} > 0",
+                sympy.StrictGreaterThan(gain, 0, evaluate=False),
+            ),
             (f"0 < beta = {decay}", sympy.StrictGreaterThan(decay, 0, evaluate=False)),
             (f"beta = {decay} < 1", sympy.StrictLessThan(decay, 1, evaluate=False)),
         ):

@@ -306,8 +306,10 @@ def lower(
         shape: tuple[int, ...] = value.shape if value.shape[1] != 1 else (value.shape[0],)
     elif isinstance(value, sympy.Expr):
         entries, shape = [value], ()
-    else:
+    elif isinstance(value, tuple | list) and all(isinstance(e, sympy.Expr) for e in value):
         entries, shape = list(value), (len(value),)
+    else:
+        raise Unsupported(f"{name} is no number, vector or matrix: {value}")
     free = set().union(*(e.free_symbols for e in entries)) - set(inputs)
     ordered = [*inputs, *sorted(free, key=lambda s: str(s.name))]
     names = [str(s.name) for s in ordered]

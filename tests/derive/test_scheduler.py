@@ -198,3 +198,22 @@ def test_a_manifold_must_consist_of_minimizers():
             x**2, [x, y], at={x: 0, y: s}, coords=[s],
             scheduler=derive.scheduler(v + g**2, state=v, gradient=g, rate=1 / sympy.sqrt(v)),
         )  # fmt: skip
+
+
+def test_names_of_hyperparameters_never_collide_with_ours():
+    beta, eta, h, u, kappa = sympy.symbols("beta eta h u kappa", positive=True)
+    found = derive.scheduler(
+        beta**2 * u + h * (1 - beta**2) * g**2, state=u, gradient=g,
+        rate=kappa * eta / sympy.sqrt(u), given=[beta < 1],
+    )  # fmt: skip
+    assert found.quasi_rmsprop == "holds"
+    names = {str(s) for s in found.u_next.free_symbols}
+    assert not names & {"beta", "eta", "h", "u", "kappa"}
+    assert sympy.simplify(found.base - kappa * eta / sympy.sqrt(h)) == 0
+
+
+def test_gradients_must_raise_the_moment():
+    found = derive.scheduler(
+        b * v - (1 - b) * g**2, state=v, gradient=g, rate=1 / sympy.sqrt(v), given=[b < 1]
+    )
+    assert found.quasi_rmsprop == "fails"

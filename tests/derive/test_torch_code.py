@@ -98,3 +98,15 @@ def test_results_print_and_convert():
     assert {h["status"] for h in document["hypotheses"]} <= {"holds", "fails", "unknown", "given"}
     assert found.sympy("sharpness") == 2
     assert "r'" not in found.latex()
+
+
+def test_entries_of_tuples_and_what_is_no_number():
+    network = derive.linear_network()
+    a, x_, d = (torch.randn(*s, dtype=torch.float64) for s in ((4,), (3, 5), (5,)))
+    update = network.to_torch("gradients[0]")(A=a, X=x_, D=d)
+    assert torch.allclose(update, torch.outer(a, x_ @ d) * 2 / 5 / 2, atol=1e-13)
+    for name, reason in (("gradients[2]", "2 entries"), ("gram[0]", "tuple")):
+        with pytest.raises(derive.DerivationError, match=reason):
+            network.to_torch(name)
+    with pytest.raises(Unsupported, match="no number"):
+        derive.scale_invariance(x / y, [x, y]).to_torch("invariant")
