@@ -1,0 +1,381 @@
+r"""The residual off the top direction at the edge of stability (Lemma C.10 and its proof).
+
+Setting:  R = (I - v_1 v_1^T) D and the projected sequence R'(t+1) = (I - eta M* (I - v_1 v_1^T))
+          R'(t); M* = gamma* X^T X + Gamma* (Corollary C.3), tau = 2 lambda_r/(nd), tau' = tau/2.
+Claims:   the update (18), the error e_1 and its size, the contraction of R - R', and the shifted
+          recursion that bounds it.
+Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.3.
+
+Found: I - eta M (I - v_1 v_1^T) leaves v_1 as it is, so that its norm is at least one; the bound
+1 - eta tau' holds on vectors of the range of X^T X orthogonal to v_1.  R' as defined does not stay
+orthogonal to v_1 (Gamma* turns it); with a second projection it does.  "lambda_r/(nd) <
+(c_2+c_6)/m" must be the reverse, which a large m gives.  The shifted recursion bounds p(t+1) from
+above, not |p(t+1)|; the conclusion survives since p(0) is negative, with 2 in the place of 4.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from eostheory.claims import Claim
+from eostheory.formula import (
+    Equation,
+    Expr,
+    Inequality,
+    Statement,
+    absolute,
+    as_expr,
+    dot,
+    eye,
+    norm,
+    norm2,
+    outer,
+    scalar,
+    sqrt,
+    vector,
+)
+
+from ._edge import (
+    EIGEN,
+    EIGENVECTOR,
+    PATIENCE,
+    SMALL_GAMMA,
+    Gamma_star,
+    bounded,
+    c2,
+    c6,
+    c_D,
+    gamma,
+    gamma_star,
+    known,
+    lam_i,
+    lam_r,
+    network_step,
+    norm_Gamma,
+    proved,
+    small_gamma,
+    triangle,
+    u,
+    w,
+)
+from ._linear_net import (
+    D,
+    Gamma,
+    K,
+    M,
+    M_star,
+    R,
+    R_next,
+    X,
+    at,
+    d,
+    eta,
+    lam1,
+    n,
+    off_top,
+    v1,
+    width,
+)
+from ._linear_runs import one_step
+
+if TYPE_CHECKING:
+    from eostheory.symbolic import Model
+
+Parts = dict[str, Statement]
+
+e1 = vector("e_1", "n", at(r"\mathbf e_1"))
+R_prime = vector("R_prime", "n", at(r"\mathbf R'"))
+R_prime_next = vector("R_prime_next", "n", at(r"\mathbf R'", "t+1"))
+apart = vector("apart", "n", r"\mathbf R(t)-\mathbf R'(t)")
+far, far_next = (
+    scalar("far", r"\|\mathbf R-\mathbf R'\|", nonnegative=True),
+    scalar("far_next", r"\|\mathbf R(t+1)-\mathbf R'(t+1)\|", nonnegative=True),
+)
+p, p_next, p_0 = scalar("p", "p(t)"), scalar("p_next", "p(t+1)"), scalar("p_0", "p(0)")
+one, top = eye("n"), outer(v1, v1)
+tau_half = lam_r / (n * d)
+tau = 2 * lam_r / (n * d)
+nothing = as_expr(0)
+
+# ------------------------------------------------------------------------------- statements
+turned = eta * ((top @ Gamma - Gamma @ top) @ D)
+update = Equation(R_next, (one - eta * M_star) @ R + turned)
+error: Parts = {
+    "definition": Equation(
+        R_next - (one - eta * M_star @ (one - top)) @ R, -eta * (M_star @ top @ R) + turned
+    ),
+    "R off the top": Equation(-eta * (M_star @ top @ R) + turned, turned),
+}
+size = 2 * c2 * c_D * eta * sqrt(n / width)
+error_size: Parts = {
+    "norms": Inequality(norm(turned), "<=", 2 * eta * norm_Gamma * norm(D)),
+    "assumption": Inequality(
+        2 * eta * norm_Gamma * norm(D), "<=", 2 * eta * (c2 / width) * (c_D * sqrt(n * width))
+    ),
+    "value": Equation(2 * eta * (c2 / width) * (c_D * sqrt(n * width)), size),
+}
+quotient = dot(u, (M_star - Gamma_star) @ off_top(u))
+spectrum: Parts = {
+    "lower": Inequality(quotient, ">", tau),
+    "upper": Inequality(quotient, "<", 2 / eta - tau),
+}
+closed_spectrum: Parts = {
+    "lower": Inequality(quotient, ">=", tau),
+    "upper": Inequality(quotient, "<=", 2 / eta - tau),
+}
+perturbed_quotient = dot(w, M_star @ off_top(w))
+perturbed: Parts = {
+    "let": Inequality(tau_half, "<", (c2 + c6) / width),
+    "lower": Inequality(perturbed_quotient, ">", tau_half),
+    "upper": Inequality(perturbed_quotient, "<", 2 / eta - tau_half),
+}
+true_perturbed = perturbed | {"let": Inequality(tau_half, ">=", (c2 + c6) / width)}
+contraction = Inequality(norm(w - eta * (M @ off_top(w))), "<=", (1 - eta * tau_half) * norm(w))
+distance = Inequality(
+    norm(R_next - R_prime_next), "<=", norm(R - R_prime) * (1 - eta * tau_half) + size
+)
+shifted: Parts = {
+    "recursion": Inequality(absolute(p_next), "<=", absolute(p) * (1 - eta * tau_half)),
+    "size": Inequality(absolute(p_next), "<", absolute(p_0)),
+}
+true_shifted: Parts = {
+    "recursion": Inequality(p_next, "<=", p * (1 - eta * tau_half)),
+    "size": Inequality(absolute(p_next), "<=", absolute(p_0)),
+}
+
+
+# ------------------------------------------------------------------------------ derivations
+def unit_top(m: Model) -> None:
+    """The top eigenvector of the data."""
+    m.patience = PATIENCE
+    m.relation(K @ v1, lam1 * v1, by="eigenvector")
+    m.relation(norm2(v1), 1, by="unit eigenvector")
+
+
+def derive_size(m: Model) -> None:
+    """|v_1^T Gamma D| and |Gamma v_1| |v_1^T D| are at most |Gamma||D|."""
+    m.patience = PATIENCE
+    m.uses("li22/lemma-C.9")
+    m.relation(norm2(v1), 1, by="unit eigenvector")
+    bounded(m, Gamma, norm_Gamma, v1, D, by="norm")
+    m.assume(Inequality(norm(Gamma @ v1), "<=", norm_Gamma), by="norm")
+    m.assume(Inequality(norm_Gamma, "<=", c2 / width), by="C.3")
+    m.assume(Inequality(norm(D), "<=", c_D * sqrt(n * width)), by="C.9")
+    along, across = dot(v1, Gamma @ D), dot(v1, D)
+    proved(m, "Cauchy-Schwarz", absolute(across), norm(D))
+    triangle(m, "triangle", along * v1, -across * (Gamma @ v1))
+    a, b, c, x, y = (scalar(name, nonnegative=True) for name in ("a", "b", "c", "x", "y"))
+    total = scalar("total", nonnegative=True)
+    given = [
+        Inequality(total, "<=", x + a * b),
+        Inequality(x, "<=", y * c),
+        Inequality(a, "<=", c),
+        Inequality(b, "<=", y),
+    ]
+    where = {
+        total: norm(along * v1 - across * (Gamma @ v1)),
+        x: absolute(along),
+        a: absolute(across),
+        b: norm(Gamma @ v1),
+        c: norm(D),
+        y: norm_Gamma,
+    }
+    known(m, "both terms", Inequality(total, "<=", 2 * y * c), given, where)
+
+
+half = Fraction(1, 2)
+flat = ((0, 0), (0, 0))
+PLANE = {
+    n: 2,
+    d: 2,
+    eta: half,
+    X: ((2, 0), (0, 1)),
+    v1: (1, 0),
+    lam1: 4,
+    lam_r: 1,
+}
+"""Two samples along the axes: tau = 1/2."""
+
+
+def derive_spectrum(m: Model) -> None:
+    """Corollary C.3 on an eigenvector of X^T X."""
+    unit_top(m)
+    m.uses("li22/cor-C.3")
+    m.define(M_star, gamma_star * K + Gamma_star)
+    m.relation(K @ u, lam_i * u, by="lower eigenvector")
+    m.relation(norm2(u), 1, by="lower eigenvector")
+    if "off the top" in m.withheld:
+        m.example({**PLANE, u: (1, 0), lam_i: 4, gamma_star: half, Gamma_star: flat})
+    m.relation(dot(v1, u), 0, by="off the top")
+    m.assume(Inequality(gamma_star * lam_i, ">=", tau), by="off the top")
+    m.assume(Inequality(gamma_star * lam_i, "<=", 2 / eta - tau), by="off the top")
+
+
+def derive_perturbed(m: Model) -> None:
+    """Weyl's inequality, on a unit vector w of the range of X^T X orthogonal to v_1."""
+    unit_top(m)
+    m.uses("li22/cor-C.3")
+    m.define(M_star, gamma_star * K + Gamma_star)
+    m.relation(norm2(w), 1, by="unit w")
+    m.relation(dot(v1, w), 0, by="off the top")
+    m.assume(Inequality(gamma_star * dot(w, K @ w), ">=", tau), by="C.3 corollary")
+    m.assume(Inequality(gamma_star * dot(w, K @ w), "<=", 2 / eta - tau), by="C.3 corollary")
+    small = (c2 + c6) / width
+    m.assume(Inequality(dot(w, Gamma_star @ w), "<", small), by="C.3 corollary")
+    m.assume(Inequality(dot(w, Gamma_star @ w), ">", -small), by="C.3 corollary")
+    m.assume(Inequality(width * lam_r, ">=", (c2 + c6) * n * d), by="width")
+    m.example({**PLANE, w: (0, 1), gamma_star: half, Gamma_star: flat, width: 8, c2: 1, c6: 1})
+
+
+def derive_contraction(m: Model) -> None:
+    """(I - eta gamma X^T X) w shrinks by 1 - eta tau, Gamma adds at most eta tau'."""
+    unit_top(m)
+    m.define(M, gamma * K + Gamma)
+    m.assume(Inequality(c2 / width, "<=", tau_half), by="width")
+    small_gamma(m, Gamma, c2 / width, w)
+    m.assume(Inequality(eta * tau, "<=", as_expr(1)), by="rate")
+    if "off the top" in m.withheld:
+        m.example({**PLANE, w: (1, 0), gamma: half, width: 4, c2: 1, Gamma: flat})
+        return
+    m.relation(dot(v1, w), 0, by="off the top")
+    contracted(m, w, gamma * (K @ w), Gamma, c2 / width)
+
+
+def contracted(m: Model, vec: Expr, image: Expr, rest: Expr, small: Expr) -> None:
+    """|vec - eta image - eta rest vec| <= (1 - eta tau')|vec|."""
+    high = (2 / eta - tau) * vec - image
+    m.assume(Inequality(dot(image - tau * vec, high), ">=", nothing), by="C.3 corollary")
+    a, b = vector("vec", "n"), vector("image", "n")
+    low = scalar("low", positive=True)
+    given = [
+        Inequality(dot(b - low * a, (2 / eta - low) * a - b), ">=", nothing),
+        Inequality(eta * low, "<=", as_expr(1)),
+    ]
+    known(
+        m,
+        "shrinks",
+        Inequality(norm(a - eta * b), "<=", (1 - eta * low) * norm(a)),
+        given,
+        {a: vec, b: image, low: tau},
+    )
+    triangle(m, "triangle", vec - eta * image, -eta * (rest @ vec))
+    total, x, y, s = (scalar(name, nonnegative=True) for name in ("total", "x", "y", "s"))
+    given = [
+        Inequality(total, "<=", x + eta * y),
+        Inequality(x, "<=", (1 - eta * tau) * s),
+        Inequality(y, "<=", small * s),
+        Inequality(small, "<=", tau_half),
+    ]
+    where = {
+        total: norm(vec - eta * image - eta * (rest @ vec)),
+        x: norm(vec - eta * image),
+        y: norm(rest @ vec),
+        s: norm(vec),
+    }
+    known(m, "contraction", Inequality(total, "<=", (1 - eta * tau_half) * s), given, where)
+
+
+def derive_distance(m: Model) -> None:
+    """The contraction on R - R', and e_1."""
+    m.patience = PATIENCE
+    m.uses("li22/lemma-C.10.p1")
+    m.uses("li22/lemma-C.10.p2")
+    m.relation(norm2(v1), 1, by="unit eigenvector")
+    m.relation(dot(v1, R), 0, by="split")
+    m.define(R_prime, R - apart)
+    m.define(R_next, R - eta * (M_star @ R) + e1)
+    m.define(R_prime_next, R_prime - eta * (M_star @ off_top(R_prime)))
+    m.assume(Inequality(norm(e1), "<=", size), by="p2")
+    kept = apart - eta * (M_star @ off_top(apart))
+    if "off the top" in m.withheld:
+        zero = (0, 0)
+        m.example(
+            {
+                **{k: v for k, v in PLANE.items() if k not in (X, lam1)},
+                R: zero,
+                e1: zero,
+                width: 2,
+                c2: 1,
+                c_D: 1,
+                apart: (-100, 0),
+                M_star: ((2, 0), (0, 1)),
+            }
+        )
+        return
+    m.relation(dot(v1, apart), 0, by="off the top")
+    m.assume(Inequality(norm(kept), "<=", (1 - eta * tau_half) * norm(apart)), by="off the top")
+    triangle(m, "triangle", kept, e1)
+    total, x, y, s = (scalar(name, nonnegative=True) for name in ("total", "x", "y", "s"))
+    given = [
+        Inequality(total, "<=", x + y),
+        Inequality(x, "<=", (1 - eta * tau_half) * s),
+        Inequality(y, "<=", size),
+    ]
+    where = {total: norm(kept + e1), x: norm(kept), y: norm(e1), s: norm(apart)}
+    known(m, "distance", Inequality(total, "<=", s * (1 - eta * tau_half) + size), given, where)
+
+
+def derive_shifted(m: Model) -> None:
+    """p = |R - R'| - b/(eta tau') with the recursion of the distance; R'(0) = R(0)."""
+    m.patience = PATIENCE
+    limit = size / (eta * tau_half)
+    m.define(p, far - limit)
+    m.define(p_next, far_next - limit)
+    m.define(p_0, -limit)
+    m.assume(Inequality(eta * tau_half, "<", as_expr(1)), by="rate")
+    m.assume(Inequality(far_next, "<=", far * (1 - eta * tau_half) + size), by="recursion")
+    m.assume(Inequality(far, "<=", limit), by="induction")
+
+
+_turned_r = "-eta*(M_star @ outer(v_1, v_1) @ R)"
+_ENDS = [f"{_turned_r} {end}" for end in ("x2", "x1/2", "x1.001", "sign", "dropped")]
+_ENDS += ["-1 +1", "-1 -1"]
+ZERO = "v_1^T R = 0, as the next part says: the term vanishes"
+HALF = "true: the commutator of Gamma with a projection is no larger than Gamma"
+
+OFF_TOP = {"off the top": "on vectors orthogonal to v_1 in the range of X^T X"}
+
+CLAIMS = [
+    Claim("li22/eq-18", update, EIGENVECTOR, derive=network_step, simulate=one_step),
+    Claim(
+        "li22/lemma-C.10.p1",
+        error,
+        EIGEN,
+        derive=network_step,
+        simulate=one_step,
+        waive={f"definition:right {end}": ZERO for end in _ENDS},
+    ),
+    Claim(
+        "li22/lemma-C.10.p2",
+        error_size,
+        SMALL_GAMMA,
+        derive=derive_size,
+        waive={"norms:right 2*eta*norm_Gamma*norm(D) x1/2": HALF},
+    ),
+    Claim(
+        "li22/lemma-C.10.p3",
+        spectrum,
+        derive=derive_spectrum,
+        corrected=closed_spectrum,
+        corrected_hypotheses=OFF_TOP,
+    ),
+    Claim(
+        "li22/lemma-C.10.p4",
+        perturbed,
+        {"width": "m >= (c_2+c_6) nd/lambda_r"},
+        derive=derive_perturbed,
+        corrected=true_perturbed,
+    ),
+    Claim(
+        "li22/lemma-C.10.p5", contraction, derive=derive_contraction, corrected_hypotheses=OFF_TOP
+    ),
+    Claim("li22/lemma-C.10.p6", distance, derive=derive_distance, corrected_hypotheses=OFF_TOP),
+    Claim(
+        "li22/lemma-C.10.p7",
+        shifted,
+        {"induction": "|R - R'| is at most 2 c_2 c_3 sqrt(n/m)/tau' up to time t"},
+        derive=derive_shifted,
+        corrected=true_shifted,
+    ),
+]
