@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from eostheory.numeric import autodiff
 from eostheory.numeric.losses import Draw
 
 from ._common import D, eta, gradL, gradS, sharpness, u
+from ._constants import c
 from ._flow import Table
 from ._losses import SelfStabilising, drawn_loss
 from ._section4_runs import exact
@@ -33,6 +36,18 @@ x = scalar("x", "x")
 y = scalar("y", "y")
 x_prime = scalar("x_prime", "x'")
 y_prime = scalar("y_prime", "y'")
+
+size = scalar("size_L", r"\|\nabla L_t\|", positive=True)
+part = scalar("p", r"\|P_{u_t,\nabla S_t}^\perp\nabla L_t\|", nonnegative=True)
+gamma = scalar("gamma", r"\gamma", positive=True)
+K = scalar("K", "K", positive=True)
+K_far = scalar("K_gamma", r"K_\gamma", positive=True)
+
+loss_now = scalar("loss", r"L(\theta_t^\dagger)")
+loss_next = scalar("loss_next", r"L(\theta_{t+1}^\dagger)")
+omega = scalar("omega", r"\Omega", positive=True)
+
+Cubic = Callable[[torch.Tensor], torch.Tensor]
 
 
 def gentle(sample: Sample, largest: int) -> SelfStabilising:
@@ -107,3 +122,73 @@ def variables(sample: Sample) -> None:
     table |= {x: a, y: b, sharpness: Measured(top, 2.0**-50 * top)}
     table |= {x_prime: Measured(float(found[0]), off), y_prime: Measured(float(found[1]), off)}
     sample.observe(table)
+
+
+def alignment(sample: Sample) -> None:
+    """|grad L| and its part off u and grad S: in two dimensions nothing is left of it."""
+    far = sample.holds("not aligned")
+    loss = drawn_loss(sample, kernel=True, largest=12 if far else 2)
+    g = np.asarray(derivatives.gradient(loss.loss, loss.star).value)
+    bend = np.asarray(derivatives.third(loss.loss, loss.star, loss.u, loss.u).value)
+    axis = bend / np.linalg.norm(bend)
+    left = g - axis * (axis @ g)
+    whole, rest = float(np.linalg.norm(g)), float(np.linalg.norm(left))
+    off = 2.0**-44 * (1 + whole)
+    if far and rest < 1e-3 * whole:
+        sample.reject("aligned")
+    constant = whole / rest if far else 10.0
+    table: Table = {size: Measured(whole, off), part: Measured(rest, off)}
+    sample.observe({**table, K_far: Measured(constant, constant * 2.0**-30 if far else 0.0)})
+
+
+def descent(sample: Sample) -> None:
+    """One real step of the constrained trajectory, and its loss before and after."""
+    if sample.holds("not aligned"):
+        gently = gentle(sample, largest=5)
+        if gently.dim < 4:
+            sample.reject("no direction is left")
+        start, rate, limit = gently.star, gently.eta, 1.7
+        function: Cubic = gently.loss
+        g, bend, axis = gently.g, gently.t3 @ gently.u @ gently.u, gently.u
+    else:
+        rate, limit = 1.0, 0.5
+        function, g, bend, axis = stationary_loss(sample.draw(st.floats(0.3, 1.0), "tilt"))
+        start = torch.zeros(3, dtype=torch.float64)
+    across = bend - torch.dot(bend, axis) * axis
+    across = across / across.norm()
+    left = g - torch.dot(g, across) * across
+    (found, residual), *_ = constrained(function, start, rate, 1)
+    for base in (0.0, 1.0, -1.0):
+        before, after = (float(function(at)) for at in (start, found))
+        # the step is orthogonal to the level of the constraints up to its residual
+        off = 2.0**-44 + 4 * residual
+        table: Table = {loss_now: Measured(base + before, off), eta: rate, c: limit}
+        table |= {loss_next: Measured(base + after, off), omega: (2 - limit) / 4}
+        sample.observe({**table, part: Measured(float(left.norm()), 2.0**-46)})
+
+
+def stationary_loss(tilt: float) -> tuple[Cubic, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A cubic loss with a stationary point of the constrained problem at 0, eta = 1.
+
+    grad S = (tilt, 1, 0) there; grad L solves -grad L = x (2 u + grad u^T grad L) + y grad S with
+    grad L . u = 0, and has a component off u and grad S: p > 0.
+    """
+    third = torch.zeros(3, 3, 3, dtype=torch.float64)
+    for entry, value in (((0, 0, 0), tilt), ((0, 0, 1), 1.0), ((0, 1, 2), 0.8)):
+        for place in permutations(entry):
+            third[place] = value
+    h = torch.diag(torch.tensor([2.0, 0.0, -0.3], dtype=torch.float64))
+    inverse = torch.diag(torch.tensor([0.0, 1 / 2.0, 1 / 2.3], dtype=torch.float64))
+    multiplier = 0.05
+    g = torch.tensor([0.0, -multiplier, 0.0], dtype=torch.float64)
+    for _ in range(100):
+        turned = third[0] @ (inverse @ g)
+        other = -multiplier * tilt / (2 + float(turned[0]))
+        g = -other * turned - multiplier * third[0, 0]
+        g[0] = 0.0
+
+    def loss(w: torch.Tensor) -> torch.Tensor:
+        return torch.dot(g, w) + torch.dot(w, h @ w) / 2 + torch.dot((third @ w) @ w, w) / 6
+
+    axis = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
+    return loss, g, third[0, 0], axis

@@ -41,12 +41,15 @@ from . import _constrained_runs as runs
 from ._common import D, alpha, eta, gradL, gradS, hess, sharpness, u
 from ._constants import rho3, zero
 from ._constrained_runs import (
+    K,
     dagger,
     dagger_next,
+    gamma,
     normal,
     perp,
     s,
     sharpness_next,
+    size,
     target,
     turn,
     x,
@@ -58,12 +61,9 @@ from ._constrained_runs import (
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
-K = scalar("K", "K", positive=True)
 K_prime = scalar("K_prime", "K'", positive=True)
 epsilon = scalar("epsilon", r"\epsilon", positive=True)
-gamma = scalar("gamma", r"\gamma", positive=True)
 kappa = scalar("kappa", r"\kappa", positive=True)
-size = scalar("size_L", r"\|\nabla L_t\|", positive=True)
 steep = scalar("steep", r"\|\nabla S_t^\perp\|", positive=True)
 tilt = scalar("tilt", r"\nabla S_t\cdot u_t")
 rest = vector("rest", D)
