@@ -41,6 +41,9 @@ slowest = eta * lam_r / n
 contraction = 1 - slowest
 """The factor 1 - eta lambda_r/n by which the slowest direction shrinks in a step."""
 
+error_unit = c1 * n**2 / (width * lam_r**2) * R_w
+"""In whose multiples the parts of Gamma's bound are counted."""
+
 decay = scalar("decay", r"\big(1-\tfrac{\eta\lambda_r}{n}\big)^t", positive=True)
 """Its t-th power."""
 

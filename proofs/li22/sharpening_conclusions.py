@@ -37,10 +37,10 @@ from ._sharpening import (
     Pi,
     Pi_next,
     R_w,
-    c1,
     constants,
     e,
     e_next,
+    error_unit,
     lam_r,
     norm_of,
     triangle,
@@ -64,7 +64,6 @@ c2, c3, c4, c6, c7 = (scalar(f"c_{k}", positive=True) for k in (2, 3, 4, 6, 7))
 c_R = scalar("c_R", positive=True)
 cosine = scalar("cosine", r"\langle\mathbf v_1,\mathbf u\rangle")
 sharpness = scalar("Lambda", at(r"\Lambda"))
-sharpness_next = scalar("Lambda_next", at(r"\Lambda", "t+1"))
 surrogate = scalar("Lambda_star", at(r"\Lambda^*"))
 rho = scalar("rho", r"\rho", positive=True)
 
@@ -94,12 +93,11 @@ def derive_property_1(m: Model) -> None:
     on_trajectories(m, norm_Gamma)
     m.relation(norm2(A_0), width, by="initialisation")
     m.assume(Inequality(norm2(A) - norm2(A_0), ">=", -width / 2), by="(#)")
-    unit_bound = c1 * n**2 / (width * lam_r**2) * R_w
     m.step("Gamma(0) = 0, so that Gamma(t) is the change of Gamma")
     triangle(m, norm_Gamma, norm_1, norm_2, norm_3)
-    m.assume(Inequality(norm_1, "<=", 8 / width + 32 * unit_bound), by="(G1), (G2)")
-    m.assume(Inequality(norm_2, "<=", 8 / width + 8 * unit_bound), by="(G1), (G2)")
-    m.assume(Inequality(norm_3, "<=", 4 / width + 16 * unit_bound), by="descent")
+    m.assume(Inequality(norm_1, "<=", 8 / width + 32 * error_unit), by="(G1), (G2)")
+    m.assume(Inequality(norm_2, "<=", 8 / width + 8 * error_unit), by="(G1), (G2)")
+    m.assume(Inequality(norm_3, "<=", 4 / width + 16 * error_unit), by="descent")
 
 
 def derive_property_2(m: Model) -> None:

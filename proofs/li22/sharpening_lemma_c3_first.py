@@ -25,32 +25,23 @@ from eostheory.formula import (
     Equation,
     Inequality,
     Statement,
-    as_expr,
-    dot,
     norm,
-    norm2,
-    outer,
     scalar,
     sqrt,
-    vector,
 )
 
-from . import _linear_net as net
-from ._linear_net import A, D, F, Gamma, K, M_star, M_tilde, W, X, Y, d, eta, lam1, n, width
+from ._linear_net import Y, eta, n, width
 from ._sharpening import (
     BY_INDUCTION,
     HORIZON,
     PATIENCE,
-    WIDTH,
-    Pi,
     R_w,
     before,
     c1,
     constants,
     decay,
     decaying,
-    e,
-    eigenvector,
+    error_unit,
     labels,
     lam_i,
     lam_j,
@@ -73,13 +64,28 @@ if TYPE_CHECKING:
 
 Parts = dict[str, Statement]
 
+
 z_i, z_j = scalar("z_i", nonzero=True), scalar("z_j", r"z_{j'}", nonzero=True)
+
+
 p_i = scalar("p_i", r"\prod_{j=0}^{k-1}(1-\eta\lambda_i(\widetilde{\mathbf M}(j)))")
+
+
 p_j = scalar("p_j", r"\prod_{j=0}^{k-1}(1-\eta\lambda_{j'}(\widetilde{\mathbf M}(j)))")
+
+
 power_i = scalar("power_i", r"(1-\eta\frac1n\lambda_i)^k", nonnegative=True)
+
+
 power_j = scalar("power_j", r"(1-\eta\frac1n\lambda_{j'})^k", nonnegative=True)
+
+
 pp_sum = running_sum("pp", r"\prod_{j=0}^{k-1}(1-\eta\lambda_i)(1-\eta\lambda_{j'})")
+
+
 power_sum = running_sum("power", r"(1-\eta\frac1n\lambda_i)^k(1-\eta\frac1n\lambda_{j'})^k")
+
+
 powers = running_sum("powers", r"\big(1-\tfrac\eta n\lambda_r\big)^k")
 
 
@@ -96,28 +102,46 @@ def shorter(total: Symbol) -> Symbol:
 exact_pairs = pair_sum(
     "exact", r"\big(\sum_{k=0}^t\prod_{j=0}^{k-1}(\cdot)z_iz_{j'}\lambda_{j'}\big)^2"
 )
+
+
 power_pairs = pair_sum("power", r"\Big(\sum_{k=0}^t(\cdot)^kz_iz_{j'}(\cdot)^k\lambda_{j'}\Big)^2")
+
+
 series_pairs = pair_sum("series", r"z_i^2z_{j'}^2\lambda_{j'}^2\frac{\eta^2}{(\cdot)^2}")
+
+
 label_pairs = pair_sum("labels", r"z_i^2z_{j'}^2")
 
+
 first_factor = 4 / (n**2 * width)
+
+
 loss_per_step = eta / n * (lam_i + lam_j) - eta**2 / n**2 * lam_i * lam_j
 
+
 norm_23 = norm_of("23", r"\big\|\sum_k\mathbf e\mathbf Y^\top\Pi_k\mathbf X^\top\mathbf X\big\|")
+
+
 norm_4 = norm_of("4", r"\big\|\sum_k\mathbf e\mathbf e^\top\mathbf X^\top\mathbf X\big\|")
+
+
 norm_e = norm_of("e", r"\|\mathbf e(k)\|")
+
+
 norm_D = norm_of("D", r"\|\mathbf D(k)\|")
+
+
 norm_PY = norm_of("PY", r"\big\|\Pi_k\mathbf Y\big\|")
+
+
 total = norm_of("G1", r"\|\mathrm{(1)}\|")
+
+
 part_1, part_23, part_4 = (norm_of(f"A{k}", rf"\|\mathrm{{(A{k})}}\|") for k in ("1", "23", "4"))
+
+
 lam_tilde = scalar("lam_tilde", r"\lambda_i(\widetilde{\mathbf M})")
-u = vector("u", "n", r"\mathbf u")
-norm_22 = norm_of("22", r"\big\|\sum_k\mathbf e\mathbf Y^\top\Pi_k\mathbf X^\top\mathbf X\big\|")
-norm_33 = norm_of("33", r"\big\|\sum_k\Pi_k\mathbf Y\mathbf e^\top\mathbf X^\top\mathbf X\big\|")
-norm_both = norm_of(
-    "both",
-    r"\|\sum_k(\mathbf e\mathbf Y^\top\Pi_k+\Pi_k\mathbf Y\mathbf e^\top)\mathbf X^\top\mathbf X\|",
-)
+
 
 # ------------------------------------------------------------------------------- statements
 geometric: Parts = {
@@ -128,6 +152,8 @@ geometric: Parts = {
         eta * first_factor * sqrt(power_pairs), "<=", first_factor * sqrt(series_pairs)
     ),
 }
+
+
 first_total: Parts = {
     "labels": Inequality(
         first_factor * sqrt(series_pairs), "<=", first_factor * sqrt(norm(Y) ** 4 * n**2)
@@ -135,41 +161,42 @@ first_total: Parts = {
     "value": Equation(first_factor * sqrt(norm(Y) ** 4 * n**2), 4 / width),
     "with its counterpart": Inequality(2 * (first_factor * sqrt(series_pairs)), "<", 8 / width),
 }
-requirement: Parts = {
-    "nonnegative": Inequality(as_expr(0), "<=", 1 - eta * lam_tilde),
-    "shrinks": Inequality(1 - eta * lam_tilde, "<=", 1 - eta * lam_i / n),
-}
-requirement_true: Parts = {
-    "nearly": Inequality(-eta * R_w, "<=", 1 - eta * lam_tilde),
-    "absolute value": Inequality(-(1 - eta * lam_i / n), "<=", 1 - eta * lam_tilde),
-    "shrinks": requirement["shrinks"],
-}
 
-_unit = c1 * n**2 / (width * lam_r**2) * R_w
-one_of_two = Inequality(
-    4 * eta / (n**2 * width) * norm_both, "<=", 8 * eta / (n**2 * width) * norm_22
-)
-both_of_two = Inequality(
-    4 * eta / (n**2 * width) * norm_both, "<=", 4 * eta / (n**2 * width) * (norm_22 + norm_33)
-)
+
 _error_size = n ** Fraction(3, 2) / lam_r * R_w
+
+
 _crossed = 8 / (n**2 * width) * (eta * powers * sqrt(n)) * _error_size * (c1 * n)
+
+
 crossed: Parts = {
     "sizes": Inequality(8 * eta / (n**2 * width) * norm_23, "<=", _crossed),
-    "series": Inequality(_crossed, "<=", 8 * _unit),
-    "with its counterpart": Inequality(2 * (8 * eta / (n**2 * width) * norm_23), "<=", 16 * _unit),
+    "series": Inequality(_crossed, "<=", 8 * error_unit),
+    "with its counterpart": Inequality(
+        2 * (8 * eta / (n**2 * width) * norm_23), "<=", 16 * error_unit
+    ),
 }
+
+
 second_error: Parts = {
     "triangle": Inequality(norm_e, "<=", norm_D + norm_PY),
     "decay": Inequality(norm_D + norm_PY, "<=", 2 * sqrt(n) * decay),
 }
+
+
 _squared = 4 * eta / (n**2 * width) * (2 * powers * sqrt(n)) * _error_size * (c1 * n)
+
+
 squared: Parts = {
     "sizes": Inequality(4 * eta / (n**2 * width) * norm_4, "<=", _squared),
-    "series": Inequality(_squared, "<=", 8 * _unit),
-    "with its counterpart": Inequality(2 * (4 * eta / (n**2 * width) * norm_4), "<=", 16 * _unit),
+    "series": Inequality(_squared, "<=", 8 * error_unit),
+    "with its counterpart": Inequality(
+        2 * (4 * eta / (n**2 * width) * norm_4), "<=", 16 * error_unit
+    ),
 }
-first_part = Inequality(total, "<=", 8 / width + 32 * _unit)
+
+
+first_part = Inequality(total, "<=", 8 / width + 32 * error_unit)
 
 
 # ------------------------------------------------------------------------------ derivations
@@ -223,63 +250,6 @@ def derive_first_total(m: Model) -> None:
     proved(m, "each pair", quotient, n)
 
 
-def derive_requirement(m: Model) -> None:
-    """Properties 1 and 3 and the horizon, on an eigenvector of X^T X."""
-    net.gram(m, following=False)
-    constants(m)
-    eigenvector(m, v_i, lam_i)
-    m.define(F, net.output(A, W))
-    m.define(D, F - Y)
-    m.define(lam_tilde, dot(v_i, M_tilde @ v_i))
-    m.step("at time 0 the horizon is eta lambda_max(M(0)) <= 1")
-    m.assume(Inequality(2 * eta * (d + 1) * lam1, "<=", n * d), by="horizon")
-    m.assume(Inequality(lam_i, "<=", lam1), by="spectrum")
-    m.assume(Inequality(lam_tilde, ">=", lam_i / n), by="p13")
-    m.assume(Inequality(eta * dot(v_i, M_star @ v_i), "<=", as_expr(1)), by="horizon")
-    m.assume(Inequality(dot(v_i, Gamma @ v_i), "<=", R_w), by="property 1")
-    m.assume(Inequality(dot(v_i, Gamma @ v_i), ">=", -R_w), by="property 1")
-    m.assume(Inequality(norm2(A), ">=", width / 2), by="property 1")
-    m.generic = False
-    m.example(
-        {
-            n: 1,
-            width: 112,
-            d: 1,
-            eta: Fraction(1, 4),
-            lam1: 1,
-            lam_r: 1,
-            lam_i: 1,
-            X: ((1,),),
-            Y: (1,),
-            v_i: (1,),
-            A: (2,) * 6 + (1,) * 106,
-            W: (((1,),) * 3 + ((-1,),) * 3 + ((1,),) * 44 + ((-1,),) * 44 + ((0,),) * 18),
-        }
-    )
-
-
-def derive_one_of_two(m: Model) -> None:
-    """At t = 2: e(0) = e(1) = 0, so that both sums have one term and norms are products."""
-    w = Pi @ Y
-    m.define(norm_22, norm(e) * norm(K @ w))
-    m.define(norm_33, norm(w) * norm(K @ e))
-    m.relation(norm2(u), 1, by="top direction")
-    m.define(norm_both, norm((outer(e, w) + outer(w, e)) @ K @ u))
-    m.generic = False
-    m.example(
-        {
-            n: 2,
-            width: 1000,
-            eta: Fraction(1, 6),
-            X: ((2, 0), (0, 1)),
-            Y: (1, 1),
-            Pi: ((0, 0), (0, Fraction(1, 2))),
-            e: (Fraction(1, 25), Fraction(1, 100)),
-            u: (1, 0),
-        }
-    )
-
-
 def series(m: Model) -> None:
     """The constants and the sum over k of (1 - eta lambda_r/n)^k, one time more."""
     constants(m)
@@ -325,8 +295,8 @@ def derive_first_part(m: Model) -> None:
     constants(m)
     triangle(m, total, part_1, part_23, part_4)
     m.assume(Inequality(part_1, "<=", 8 / width), by="(A1)")
-    m.assume(Inequality(part_23, "<=", 16 * _unit), by="(A2), (A3)")
-    m.assume(Inequality(part_4, "<=", 16 * _unit), by="(A4)")
+    m.assume(Inequality(part_23, "<=", 16 * error_unit), by="(A2), (A3)")
+    m.assume(Inequality(part_4, "<=", 16 * error_unit), by="(A4)")
 
 
 # ------------------------------------------------------------------------------------- runs
@@ -371,24 +341,17 @@ def at_time_t(s: Sample) -> None:
         s.observe({**h.letters(), **h.measured(found)})
 
 
-def after_two_steps(s: Sample) -> None:
-    """t = 2, at a rate that all but solves the top direction in one step."""
-    h = drawn(s, "fast")
-    with h.run:
-        error, moved, square = h.error(2), h.products[2] @ h.data.Y, h.square
-        one, other = torch.outer(error, moved) @ square, torch.outer(moved, error) @ square
-        found = {
-            norm_22: spectral(h.run, one),
-            norm_33: spectral(h.run, other),
-            norm_both: spectral(h.run, one + other),
-        }
-        s.observe({**h.scalars(), **h.measured(found)})
-
-
 INDUCTION = {"induction": "the bounds for the sums that end one term earlier"}
+
+
 PRODUCT = {"product": "|Pi_k Y| <= sqrt(n)(1 - eta lambda_r/n)^k"}
+
+
 E1 = {"(E1)": "|e(k)| <= n^{3/2} R_w/lambda_r"}
+
+
 SMALL_N = "N is printed for n"
+
 
 CLAIMS = [
     Claim(
@@ -411,30 +374,6 @@ CLAIMS = [
         simulate=at_time_t,
         waive=FAR,
         reading=BY_INDUCTION,
-    ),
-    Claim(
-        "li22/lemma-C.3.p21.req",
-        requirement,
-        HORIZON
-        | WIDTH
-        | {"property 1": "|A|^2 >= m/2, ||Gamma|| <= R_w", "p13": "lambda_i(M~) >= lambda_i/n"},
-        derive=derive_requirement,
-        simulate=at_time_t,
-        waive=FAR,
-        corrected=requirement_true,
-        reading=(
-            "from the properties of the lemma at time t: the horizon bounds M*, and M~ is "
-            "M* - Gamma"
-        ),
-    ),
-    Claim(
-        "li22/lemma-C.3.p22",
-        one_of_two,
-        derive=derive_one_of_two,
-        simulate=after_two_steps,
-        waive=FAR,
-        corrected=both_of_two,
-        reading="at t = 2, where e(2) is the only error in the sums",
     ),
     Claim(
         "li22/lemma-C.3.p23",

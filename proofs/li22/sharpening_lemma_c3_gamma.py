@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from eostheory.formula import Expr
     from eostheory.symbolic import Model
 
-Parts = dict[str, Statement]
 
 u = vector("u", "n", r"\mathbf u")
 Gamma_0 = matrix("Gamma_0", "n", "n", at(r"\boldsymbol\Gamma", "0"), symmetric=True)

@@ -74,8 +74,6 @@ D_before = vector("D_before", "n", at(r"\mathbf D", "t-1"))
 norm_Q = scalar(
     "norm_Q", r"\big\|\prod_{k=0}^{t-1}(\mathbf I-\eta\mathbf M^*(k))\big\|", nonnegative=True
 )
-top_Q = vector("top_Q", "n", r"\mathbf q")
-norm_Gamma = scalar("norm_Gamma", r"\|\boldsymbol\Gamma(t)\|", nonnegative=True)
 
 # ------------------------------------------------------------------------------- statements
 _first = 2 / (n * width) * norm2(A) * K

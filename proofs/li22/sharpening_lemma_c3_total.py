@@ -14,7 +14,7 @@ The constants add up: 20/m + 56 c_1 n^2 R_w/(m lambda_r^2) <= 40/m exactly at th
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,7 +23,6 @@ from eostheory.formula import (
     Inequality,
     Statement,
     as_expr,
-    dot,
     norm,
     norm2,
     scalar,
@@ -31,26 +30,20 @@ from eostheory.formula import (
     vector,
 )
 
-from . import _linear_net as net
-from ._linear_net import A, D, F, Gamma, K, M_star, W, X, Y, d, eta, lam1, n, v1, width
+from ._linear_net import K, X, Y, eta, lam1, n, width
 from ._sharpening import (
     BY_INDUCTION,
-    HORIZON,
-    RATE,
-    WIDTH,
     R_w,
     before,
-    bounded_rate,
     c1,
     constants,
     decay,
     decaying,
-    eigenvector,
+    error_unit,
     labels,
     lam_i,
     lam_r,
     norm_of,
-    proved,
     running_sum,
     slowest,
     t,
@@ -66,29 +59,67 @@ if TYPE_CHECKING:
 
 Parts = dict[str, Statement]
 
+
 _square = r"\mathbf X^\top\mathbf X"
+
+
 product_sum = vector("sum_product", "n", r"\sum_{k=0}^t\Pi_k\mathbf Y")
+
+
 error_sum = vector("sum_error", "n", r"\sum_{k=0}^t\mathbf e(k)")
+
+
 norm_G2 = norm_of(
     "G2", rf"\big\|\sum_k(\mathbf Y\mathbf D^\top{_square}+{_square}\mathbf D\mathbf Y^\top)\big\|"
 )
+
+
 norm_A5 = norm_of("A5", rf"\big\|\sum_k\mathbf Y\mathbf Y^\top\Pi_k{_square}\big\|")
+
+
 norm_A6 = norm_of("A6", rf"\big\|\sum_k\mathbf Y\mathbf e(k)^\top{_square}\big\|")
+
+
 power_i = scalar("power_i", r"(1-\eta\tfrac1n\lambda_i)^t", nonnegative=True)
+
+
 powers_i = running_sum("powers_i", r"(1-\eta\tfrac1n\lambda_i)^k")
+
+
 norm_s = norm_of("s", r"\big\|\sum_k\mathbf e(k)\big\|")
+
+
 norm_e = norm_of("e", r"\|\mathbf e(t)\|")
+
+
 powers = running_sum("powers", r"\big(1-\tfrac\eta n\lambda_r\big)^k")
+
+
 weighted = running_sum("weighted", r"k\big(1-\tfrac\eta n\lambda_r\big)^{k-1}")
+
+
 tails = running_sum("tails", r"\sum_{j=k}^{t-1}\big(1-\tfrac\eta n\lambda_r\big)^j")
+
+
 norm_3 = norm_of(
     "3", rf"\big\|\sum_k\|\mathbf A\|^2{_square}\mathbf D\mathbf D^\top{_square}\big\|"
 )
+
+
 norm_DD = norm_of("DD", rf"\big\|\sum_k\mathbf D\mathbf D^\top{_square}\big\|")
+
+
 total_2 = norm_of("total_2", r"\|\mathrm{(2)}\|")
+
+
 norm_1, norm_2, norm_G3 = (norm_of(f"G{k}", rf"\|\mathrm{{(G{k})}}\|") for k in (1, 2, 3))
+
+
 part_5, part_6 = (norm_of(f"part_{k}", rf"\|\mathrm{{(A{k})}}\|") for k in (5, 6))
+
+
 largest = scalar("largest", r"\max_t\|\mathbf A(t)\|^2", nonnegative=True)
+
 
 # ------------------------------------------------------------------------------- statements
 _two = 8 / (n**2 * width)
@@ -114,33 +145,22 @@ def _sixth(power: int) -> Parts:
     }
 
 
-_unit = c1 * n**2 / (width * lam_r**2) * R_w
 _abel = 8 * c1 / width * eta**2 * tails * R_w
+
+
 _geometric = 8 * c1 / width * eta**2 * (n / (eta * lam_r) * powers) * R_w
+
+
 abel: Parts = {
     "Abel": Inequality(
         _two * sqrt(n) * eta * (eta * sqrt(n) * weighted * R_w) * (c1 * n), "<=", _abel
     ),
     "tails": Inequality(_abel, "<=", _geometric),
-    "series": Inequality(_geometric, "<=", 8 * _unit),
+    "series": Inequality(_geometric, "<=", 8 * error_unit),
 }
-second_part = Inequality(total_2, "<=", 8 / width + 8 * _unit)
 
-_third = 8 * eta**2 / (n**3 * width**2)
-pulled_out = Inequality(
-    _third * norm_3,
-    "<=",
-    4 * eta / (n**2 * width) * eta * (2 / (width * n)) * (largest * lam1) * norm_DD,
-)
-third_part: Parts = {
-    "horizon": Inequality(
-        4 * eta / (n**2 * width) * eta * (2 / (width * n)) * (norm2(A) * lam1) * norm_DD,
-        "<=",
-        4 * eta / (n**2 * width) * norm_DD,
-    ),
-    "as (G1)": Inequality(4 * eta / (n**2 * width) * norm_DD, "<=", 4 / width + 16 * _unit),
-}
-everything = Inequality(norm_1 + norm_2 + norm_G3, "<=", 40 / width)
+
+second_part = Inequality(total_2, "<=", 8 / width + 8 * error_unit)
 
 
 # ------------------------------------------------------------------------------ derivations
@@ -231,73 +251,7 @@ def derive_second_part(m: Model) -> None:
     constants(m)
     triangle(m, total_2, part_5, part_6)
     m.assume(Inequality(part_5, "<=", 8 / width), by="(A5)")
-    m.assume(Inequality(part_6, "<=", 8 * _unit), by="(A6)")
-
-
-def derive_pulled_out(m: Model) -> None:
-    """The norm of a positive semidefinite sum is its value on a unit vector u."""
-    a2, form = scalar("a2", r"\|\mathbf A(t)\|^2", nonnegative=True), scalar("form")
-    heavy, light = running_sum("heavy", ""), running_sum("light", "")
-    m.step("u^T S u for the sum with weights |A|^2 and for the sum without, one term more")
-    m.define(heavy, before(heavy) + a2 * form**2)
-    m.define(light, before(light) + form**2)
-    m.assume(Inequality(before(heavy), ">=", as_expr(0)), by="induction")
-    m.assume(Inequality(before(heavy), "<=", largest * before(light)), by="induction")
-    m.assume(Inequality(a2, "<=", largest), by="largest")
-    m.define(norm_3, heavy)
-    m.assume(Inequality(light, "<=", lam1 * norm_DD), by="operator norm")
-    proved(m, "last term", a2 * form**2, largest * form**2)
-    proved(m, "weights", heavy, largest * light)
-    proved(m, "norms", largest * light, largest * (lam1 * norm_DD))
-
-
-def derive_third_part(m: Model) -> None:
-    """Properties 1 and 3 and the horizon, on v_1; (A1) to (A4) for the second bound."""
-    constants(m)
-    bounded_rate(m)
-    labels(m)
-    net.gram(m, following=False)
-    eigenvector(m, v1, lam1)
-    m.define(F, net.output(A, W))
-    m.define(D, F - Y)
-    m.assume(Inequality(eta * dot(v1, M_star @ v1), "<=", as_expr(1)), by="horizon")
-    m.assume(Inequality(dot(v1, Gamma @ v1), ">=", -R_w), by="property 1")
-    m.assume(Inequality(norm2(A), ">=", width / 2), by="property 1")
-    m.assume(Inequality(norm2(D), "<=", n), by="(D)")
-    m.assume(Inequality(dot(D, F), "<=", as_expr(0)), by="descent")
-    bound = 4 / width + 16 * _unit
-    m.assume(Inequality(4 * eta / (n**2 * width) * norm_DD, "<=", bound), by="(A1) to (A4)")
-    m.generic = False
-    if "descent" in m.withheld:
-        m.example(ascending)
-
-
-def ascending() -> dict[Any, Any]:
-    """D^T F = 2: the second output has overshot, and v_1 is dead in the hidden layer."""
-    inputs = 40
-    rest = (0,) * (inputs - 2)
-    return {
-        n: 2,
-        width: 4,
-        d: inputs,
-        eta: Fraction(1251, 500000),
-        X: ((20, 0), (0, 14), *((0, 0),) * (inputs - 2)),
-        Y: (1, 1),
-        v1: (1, 0),
-        lam1: 400,
-        lam_r: 196,
-        A: (1, 1, 1, 1),
-        W: ((0, Fraction(1, 14), *rest),) * 4,
-        norm_DD: 1,
-    }
-
-
-def derive_everything(m: Model) -> None:
-    """The three bounds, R_w = 40/m and the width."""
-    constants(m)
-    m.assume(Inequality(norm_1, "<=", 8 / width + 32 * _unit), by="(G1)")
-    m.assume(Inequality(norm_2, "<=", 8 / width + 8 * _unit), by="(G2)")
-    m.assume(Inequality(norm_G3, "<=", 4 / width + 16 * _unit), by="(G3)")
+    m.assume(Inequality(part_6, "<=", 8 * error_unit), by="(A6)")
 
 
 # ------------------------------------------------------------------------------------- runs
@@ -355,9 +309,13 @@ def _observed(s: Sample, kind: Kind) -> None:
 
 
 INDUCTION = {"induction": "the bounds for the sums that end one term earlier"}
+
+
 LABELS = {"labels": "y_i = +-1"}
+
+
 OPERATOR = {"operator norm": "||X^T X|| = lambda_1 = c_1 n, and ||S|| bounds S on unit vectors"}
-SMALL_N = "N is printed for n"
+
 
 CLAIMS = [
     Claim(
@@ -407,37 +365,5 @@ CLAIMS = [
         simulate=at_time_t,
         waive=FAR,
         rests_on=("li22/lemma-C.3.p27",),
-    ),
-    Claim(
-        "li22/lemma-C.3.p32",
-        pulled_out,
-        INDUCTION | OPERATOR | {"largest": "|A(k)|^2 is at most its largest value"},
-        derive=derive_pulled_out,
-        simulate=at_time_t,
-        waive=FAR,
-        reading=BY_INDUCTION,
-    ),
-    Claim(
-        "li22/lemma-C.3.p33",
-        third_part,
-        HORIZON
-        | WIDTH
-        | RATE
-        | LABELS
-        | {"property 1": "||Gamma|| <= R_w, |A|^2 >= m/2", "(D)": "|D|^2 <= n"}
-        | {"(A1) to (A4)": "half of the bound of (G1)"},
-        derive=derive_third_part,
-        simulate=at_time_t,
-        waive=FAR,
-        corrected_hypotheses={"descent": "D^T F <= 0 when |A|^2 is largest"},
-        reading="|A|^2 at the time when it is largest; from the properties of the lemma then",
-    ),
-    Claim(
-        "li22/lemma-C.3.p34",
-        everything,
-        WIDTH | {"(G1)": "p26", "(G2)": "p31", "(G3)": "p33"},
-        derive=derive_everything,
-        simulate=at_time_t,
-        waive={"*left norm_G1 -> norm_G2": "the bound of (G2) is below that of (G1)"} | FAR,
     ),
 ]
