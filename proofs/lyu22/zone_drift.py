@@ -150,7 +150,7 @@ def _claim(
 
 
 CLAIMS = [
-    _claim("lemma-H.11.p0", displacements, partial(two, sphere=False)),
+    _claim("lemma-H.11.p0", displacements, partial(two, sphere=False), ask=()),
     _claim(
         "lemma-H.11.p1",
         turned,
