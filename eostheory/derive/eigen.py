@@ -128,6 +128,8 @@ def top_value(matrix: sympy.MatrixBase, judge: Judge, what: str) -> sympy.Expr:
 
 def _letter(polynomial: sympy.Expr, value: sympy.Expr, judge: Judge) -> sympy.Expr:
     """A letter for an irrational eigenvalue, known to the judge; else the value itself."""
+    if polynomial == _X - value or sympy.diff(polynomial, _X) == 1:
+        return value
     roots = [p for p in value.atoms(sympy.Pow) if not p.exp.is_Integer and p.base != sympy.E]
     if all(p.base.is_Symbol and p.base.is_positive for p in roots) and not value.has(sympy.CRootOf):
         return value

@@ -51,6 +51,28 @@ def read(value: Any, what: str = "the expression") -> sympy.Expr:
     return expr.rewrite(sympy.exp) if expr.has(sympy.sinh, sympy.cosh) else expr
 
 
+def conditions(given: Iterable[Any]) -> list[sympy.Basic]:
+    """Checked conditions, without those that hold anyway.
+
+    Raises:
+        DerivationError: for what is no inequality, or never holds.
+    """
+    found = []
+    for condition in given:
+        if condition is False or condition == sympy.false:
+            raise DerivationError("a given condition never holds")
+        if condition is True or condition == sympy.true:
+            continue
+        if type(condition) not in _RELATIONS:
+            raise DerivationError(
+                f"{condition} is no condition; write an inequality between scalars, like x > 0"
+            )
+        for side in condition.args:
+            read(side, "a side of a given condition")
+        found.append(condition)
+    return found
+
+
 class Scope:
     """Real stand-ins for symbols that were not declared real, and the way back."""
 
@@ -89,11 +111,7 @@ class Judge:
             raise DerivationError("the given conditions contradict each other")
 
     def _inequality(self, condition: sympy.Basic) -> Inequality:
-        relation = _RELATIONS.get(type(condition))
-        if relation is None:
-            raise DerivationError(
-                f"{condition} is no condition; write an inequality between scalars, like x > 0"
-            )
+        relation = _RELATIONS[type(condition)]
         left, right = (self._formula(a) for a in condition.args)
         return Inequality(left, relation, right)  # type: ignore[arg-type]
 

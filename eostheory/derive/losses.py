@@ -10,7 +10,7 @@ import sympy
 from sympy import ImmutableMatrix as Matrix
 
 from eostheory.derive.eigen import TopPair, top_pair
-from eostheory.derive.judge import Judge, Scope, read
+from eostheory.derive.judge import Judge, Scope, conditions, read
 from eostheory.derive.result import DerivationError, Derived, Hypothesis, NotDerived, renamed, short
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def loss(
         RepeatedTop: sharpness is not differentiable at the point.
         DerivationError: for anything else that cannot be derived.
     """
+    given = conditions(given)
     params, table, values = _arguments(loss, params, at, eta, given, top)
     scope = Scope(values)
     inner = [scope.enter(p) for p in params]
@@ -170,6 +171,13 @@ def derivatives(
     )
 
 
+_SMOOTH = (
+    sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.sin, sympy.cos, sympy.tanh, sympy.sinh,
+    sympy.cosh, sympy.atan, sympy.erf,
+)  # fmt: skip
+"""What is analytic on the whole line (powers have conditions of their own)."""
+
+
 def smoothness(
     expr: sympy.Expr,
     params: Sequence[sympy.Symbol],
@@ -178,6 +186,7 @@ def smoothness(
 ) -> tuple[Hypothesis, ...]:
     """What makes the expression analytic at a point: non-zero denominators, positive radicands."""
     found: dict[sympy.Basic, None] = {}
+    other: dict[Hypothesis, None] = {}
     for node in sympy.preorder_traversal(expr):
         if node.is_Pow and not node.exp.is_Integer and node.base != sympy.E:
             found[sympy.StrictGreaterThan(node.base, 0, evaluate=False)] = None
@@ -185,9 +194,13 @@ def smoothness(
             found[sympy.Unequality(node.base, 0, evaluate=False)] = None
         elif isinstance(node, sympy.log):
             found[sympy.StrictGreaterThan(node.args[0], 0, evaluate=False)] = None
-        elif isinstance(node, sympy.Abs):
+        elif isinstance(node, sympy.Abs | sympy.sign):
             found[sympy.Unequality(node.args[0], 0, evaluate=False)] = None
-    hypotheses = []
+        elif isinstance(node, sympy.tan):
+            found[sympy.Unequality(sympy.cos(node.args[0]), 0, evaluate=False)] = None
+        elif isinstance(node, sympy.Expr) and not node.is_Atom and not isinstance(node, _SMOOTH):
+            other[Hypothesis(f"the loss is smooth: {short(node)} is, at the point")] = None
+    hypotheses = [*other]
     for condition in found:
         left = condition.args[0].subs(point, simultaneous=True)
         if left.is_number and left.is_finite is False:

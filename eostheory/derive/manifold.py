@@ -10,7 +10,7 @@ import sympy
 from sympy import ImmutableMatrix as Matrix
 
 from eostheory.derive.eigen import top_pair
-from eostheory.derive.judge import Judge, Scope, read
+from eostheory.derive.judge import Judge, Scope, conditions, read
 from eostheory.derive.losses import derivatives, parameters, smoothness
 from eostheory.derive.result import DerivationError, Derived, Hypothesis, renamed
 from eostheory.derive.schedulers import Scheduler
@@ -82,6 +82,7 @@ def sharpness_flow(
     Raises:
         DerivationError: when the points are no minimizers or the coordinates are degenerate.
     """
+    given = conditions(given)
     params, point = parameters(params, at)
     chart, _ = parameters(coords, None)
     if missing := [p for p in params if p not in point]:

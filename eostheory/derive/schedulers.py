@@ -7,13 +7,14 @@ conserves, and the sharpness-reduction flow.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import sympy
 
-from eostheory.derive.judge import Judge, Scope, read
+from eostheory.derive.judge import Judge, Scope, conditions, read
 from eostheory.derive.quasi import BETA, GBAR, Bound, bound_moment, bound_rate, in_terms_of_beta
 from eostheory.derive.result import DerivationError, Derived, Hypothesis, renamed
 from eostheory.symbolic.vectorfield import VectorField, first_integral, frequency_squared
@@ -130,6 +131,7 @@ def scheduler(
         eta: the base learning rate, where it is one of the hyperparameters and cannot be found.
         given: conditions on the hyperparameters, for instance ``[lr*wd < 1]``.
     """
+    given = conditions(given)
     for symbol, what in ((state, "state"), (gradient, "gradient")):
         if not isinstance(symbol, sympy.Symbol):
             raise DerivationError(f"the {what} must be a sympy symbol, not {symbol!r}")
@@ -154,8 +156,18 @@ def scheduler(
     taken = {str(s.name) for e in exprs.values() for s in e.free_symbols - {state, gradient}}
     # the state may keep the name v only where it is the moment estimate itself
     taken |= {str(state.name)} if result.moment.has(work.state) else set()
-    found: Scheduler = renamed(renamed(result, _public(taken, result.base)), scope.outside)
+    table = _public(taken, result.base)
+    result = replace(result, hypotheses=tuple(_readable(h, table) for h in result.hypotheses))
+    found: Scheduler = renamed(renamed(result, table), scope.outside)
     return found
+
+
+def _readable(hypothesis: Hypothesis, table: Mapping[sympy.Symbol, sympy.Symbol]) -> Hypothesis:
+    """With the public names of our letters."""
+    text = hypothesis.text
+    for letter, name in table.items():
+        text = re.sub(rf"(?<!\w){re.escape(letter.name)}(?!\w)", str(name), text)
+    return Hypothesis(text, hypothesis.status)
 
 
 class _Derivation:

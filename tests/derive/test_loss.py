@@ -88,11 +88,39 @@ def test_irrational_eigenvalues_are_exact():
         (lambda: derive.loss(abs(x), [x], at={x: 0}), "not smooth"),
         (lambda: derive.loss(x**2, [x], given=[x > 1, x < 0]), "contradict"),
         (lambda: derive.loss(x**2, [x], given=[x + 1]), "no condition"),
+        (lambda: derive.loss(x**2, [x], given=[sympy.Eq(x, 1)]), "no condition"),
+        (lambda: derive.loss(x**2, [x], given=[eta < 0]), "never holds"),
+        (lambda: derive.loss(x**2, [x], eta="eta"), "derive.parse"),
+        (lambda: derive.loss(x**2, [x], at={x: sympy.oo}), "not real and finite"),
     ],
 )
 def test_bad_input_says_what_is_wrong(call, message):
     with pytest.raises(derive.DerivationError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        sympy.Max(x, 0) ** 2,
+        sympy.Function("f")(x) + x**2,
+        sympy.Piecewise((x**2, x > 0), (0, True)),
+    ],
+    ids=str,
+)
+def test_smoothness_is_no_silent_assumption(loss):
+    found = derive.loss(loss, [x], at={x: 1})
+    assert any("smooth" in h.text and h.status == "unknown" for h in found.hypotheses)
+
+
+def test_transcendental_points_are_exact():
+    found = derive.loss(sympy.cos(x) + x * y + y**4, [x, y], at={x: sympy.pi, y: 1})
+    assert sympy.simplify(found.sharpness - (13 + 5 * sympy.sqrt(5)) / 2) == 0
+    error = derive.loss(sympy.erf(x) ** 2 + x**2, [x], at={x: 1}, given=[eta > 0])
+    value = (
+        2 + 8 * sympy.exp(-2) / sympy.pi - 8 * sympy.exp(-1) * sympy.erf(1) / sympy.sqrt(sympy.pi)
+    )
+    assert float(error.sharpness) == pytest.approx(float(value))
 
 
 def test_what_is_not_there_says_why():
