@@ -1,0 +1,480 @@
+r"""Phases II and III: the residual along the top direction while the sharpness is above 2/eta.
+
+Setting:  D(t+1) = (I - eta M) D (Assumption 3.2), Lambda = (2 + tau)/eta, M with eigenvalues in
+          [0, Lambda], <v_1(t), v_1(t+1)> >= 1 - epsilon_2, D.v_1 >= c epsilon_2 |D|, c > 1.
+Claims:   Lemma 3.2 = Lemma E.2 with its proof, and what sections 3.1 and 3.3.2 conclude from it.
+Source:   Li, Wang, Li, arXiv:2207.12678, sections 3.1 and 3.3.2, appendix E.1.
+
+Lemma 3.2 is false as printed.  A unit vector whose inner product with v_1 is 1 - epsilon_2 has a
+component sqrt(2 epsilon_2 - epsilon_2^2) off v_1, not epsilon_2 (the proof of Lemma 3.4 has it right);
+so the turn of v_1 may cancel D.v_1 altogether.  With D.v_1 >= c sqrt(2 epsilon_2) |D| in place of
+Assumption 3.6 the printed factor is right.  Further: the inner product changes its sign at each step,
+so that only its magnitude grows; the factor exceeds 1 only if epsilon_2 + 1/c < 1 as well; the
+condition is needed at every step, not only at t_0; and near 2/eta (tau below the bound of the lemma)
+nothing follows, so that "until Lambda drops below 2/eta" and "arbitrarily large loss" need a margin.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from eostheory.claims import Claim
+from eostheory.formula import (
+    Equation,
+    Expr,
+    Inequality,
+    Statement,
+    absolute,
+    as_expr,
+    dot,
+    matrix,
+    norm,
+    norm2,
+    scalar,
+    sqrt,
+    vector,
+)
+
+from ._phase import (
+    EIGEN,
+    FIRST_ORDER,
+    PSD,
+    SLOW,
+    D,
+    D_next,
+    Lam,
+    M,
+    Y,
+    c,
+    descend,
+    eps,
+    eta,
+    n,
+    one,
+    spectrum,
+    tau,
+    top,
+    v1,
+    v1_next,
+    zero,
+)
+from ._phase_step import growth
+
+if TYPE_CHECKING:
+    from eostheory.symbolic import Model
+
+# --------------------------------------------------------------------------------------- letters
+D_0, v_0 = vector("D_0", "n", r"\mathbf D(t_0)"), vector("v_0", "n", r"\mathbf v_1(t_0)")
+M_0 = matrix("M_0", "n", "n", r"\mathbf M(t_0)", symmetric=True)
+D_k, v_k = vector("D_k", "n", r"\mathbf D(t+k)"), vector("v_k", "n", r"\mathbf v_1(t+k)")
+x = scalar("x", r"\mathbf D(t)^\top\mathbf v_1(t)")
+x_next = scalar("x_next", r"\mathbf D(t+1)^\top\mathbf v_1(t+1)")
+x_old = scalar("x_old", r"\mathbf D(t+1)^\top\mathbf v_1(t)")
+size = scalar("size", r"\|\mathbf D(t)\|", nonnegative=True)
+size_next = scalar("size_next", r"\|\mathbf D(t+1)\|", nonnegative=True)
+x_0 = scalar("x_0", r"\mathbf D(t_0)^\top\mathbf v_1(t_0)")
+size_0 = scalar("size_0", r"\|\mathbf D(t_0)\|", nonnegative=True)
+k = scalar("k", "k", nonnegative=True)
+g = scalar("g", "g", positive=True)
+product = scalar("G_k", r"\prod_{j<k}(1+\tau_j)", positive=True)
+least = scalar("tau_min", r"\tau", positive=True)
+loss_k = scalar("loss_k", r"\mathcal L(t+k)")
+level = scalar("B", "B", positive=True)
+
+# ------------------------------------------------------------------------------------ statements
+room = 1 - eps - 1 / c
+factor = (1 + tau) * room
+now, then, after = dot(D, v1), dot(D_next, v1_next), dot(D_next, v1)
+magnitude = Inequality(absolute(x_next), ">=", factor * absolute(x))
+signed = Inequality(x_next, ">=", factor * x)
+above_one = Inequality(factor, ">", one)
+increases = Inequality(absolute(x_next), ">", absolute(x))
+
+old_direction = Equation(after, (1 - eta * Lam) * now)
+second_line = absolute(after * (1 - eps)) - eps * norm(D_next)
+third_line = absolute(now) * (1 - eps) * (eta * Lam - 1) - (eta * Lam - 1) * eps * norm(D)
+
+
+def new_direction(side: Expr) -> Inequality:
+    """The change of direction, with the component off v_1 that it is given."""
+    return Inequality(absolute(then), ">=", absolute(after * (1 - eps)) - side * norm(D_next))
+
+
+old_norm = Inequality(second_line, ">=", third_line)
+inserted: dict[str, Statement] = {
+    "3.6": Inequality(third_line, ">=", absolute(now) * (eta * Lam - 1) * room),
+    "tau": Equation(absolute(now) * (eta * Lam - 1) * room, absolute(now) * (1 + tau) * room),
+}
+exceeds: dict[str, Statement] = {
+    "Cauchy": Inequality(norm(D), ">=", now),
+    "eventually": Inequality(norm(D_k), ">", norm(Y)),
+}
+unbounded = Inequality(loss_k, ">", level)
+
+
+# ----------------------------------------------------------------------------------- derivations
+def derive_old(m: Model) -> None:
+    """Along the old direction."""
+    top(m)
+    descend(m)
+
+
+def derive_turn(m: Model) -> None:
+    """|b| >= (1 - eps)|a| - sqrt(2 eps) |D'| for a = D'.v_1, b = D'.v_1', any D'."""
+    m.relation(norm2(v1), 1, by="unit")
+    turn_lemma(m)
+    m.example({v1: (1, 0), v1_next: (Fraction(40, 41), Fraction(9, 41)),
+               D_next: (-9, 40), eps: Fraction(1, 41)})  # fmt: skip
+
+
+def turn_lemma(m: Model) -> None:
+    """The change of direction, by Cauchy's inequality for D' and v_1' off v_1."""
+    m.relation(norm2(v1_next), 1, by="unit")
+    a, b, kappa = (scalar(x) for x in ("a", "b", "kappa"))
+    d = scalar("d", nonnegative=True)
+    x, y = vector("x", "n"), vector("y", "n")
+    place = {a: after, b: then, kappa: dot(v1, v1_next), d: norm(D_next)}
+    cauchy = Inequality(dot(x, y) ** 2, "<=", norm2(x) * norm2(y))
+    sides = {x: D_next - after * v1, y: v1_next - dot(v1, v1_next) * v1}
+    m.lemma("Cauchy off v_1", cauchy, where=sides)
+    m.lemma(
+        "a <= d", Inequality(dot(x, y) ** 2, "<=", norm2(x) * norm2(y)), where={x: D_next, y: v1}
+    )
+    m.lemma("kappa", Inequality(dot(v1, v1_next), "<=", one))
+    m.assume(Inequality(dot(v1, v1_next), ">=", 1 - eps), by="3.5(iii)")
+    m.assume(Inequality(eps, "<=", one), by="small")
+    known = Inequality((b - kappa * a) ** 2, "<=", (d**2 - a**2) * (1 - kappa**2))
+    small, near = Inequality(eps, "<=", one), Inequality(kappa, ">=", 1 - eps)
+    below, short = Inequality(kappa, "<=", one), Inequality(a**2, "<=", d**2)
+    at_most = Inequality((b - kappa * a) ** 2, "<=", 2 * eps * d**2)
+    m.lemma("off the old direction", at_most, given=(known, near, below, short), where=place)
+    bound = Inequality(absolute(b), ">=", absolute(a) * (1 - eps) - sqrt(2 * eps) * d)
+    m.lemma("new direction", bound, given=(at_most, near, below, small), where=place)
+
+
+def derive_norm(m: Model) -> None:
+    """The new residual is at most eta Lambda - 1 times as long."""
+    top(m)
+    descend(m)
+    m.assume(Inequality(Lam, ">=", 2 / eta), by="above")
+    spectrum(m, D)
+    m.lemma("squares", Inequality(norm2(D_next), "<=", (eta * Lam - 1) ** 2 * norm2(D)))
+    m.lemma("lengths", Inequality(norm(D_next), "<=", (eta * Lam - 1) * norm(D)))
+
+
+@lru_cache(maxsize=1)
+def proved() -> None:
+    """The change of direction and the new length, proved once for every step.
+
+    Raises:
+        ArithmeticError: one of the two does not hold.
+    """
+    from eostheory.symbolic import Model as Fresh
+
+    turned, longer = Fresh(), Fresh()
+    turned.relation(norm2(v1), 1, by="unit")
+    turn_lemma(turned)
+    derive_norm(longer)
+    facts = (
+        turned.decide(new_direction(sqrt(2 * eps))),
+        longer.decide(Inequality(norm(D_next), "<=", (eta * Lam - 1) * norm(D))),
+    )
+    if any(fact.outcome != "holds" for fact in facts):
+        raise ArithmeticError("an intermediate bound does not hold")
+
+
+def bounds(m: Model) -> None:
+    """The lines of the proof for one step."""
+    proved()
+    m.uses("li22/lemma-E.2.p1")
+    m.uses("li22/lemma-E.2.p3")
+    m.relation(x_old, -(1 + tau) * x, by="first order")
+    lost = sqrt(2 * eps) * size_next
+    m.assume(Inequality(absolute(x_next), ">=", (1 - eps) * absolute(x_old) - lost), by="3.5(iii)")
+    m.assume(Inequality(size_next, "<=", (1 + tau) * size), by="psd")
+
+
+def derive_insert(m: Model) -> None:
+    """The component condition as printed."""
+    m.define(Lam, (2 + tau) / eta)
+    m.assume(Inequality(tau, ">=", zero), by="above")
+    m.assume(Inequality(c, ">", one), by="c")
+    m.assume(Inequality(now, ">=", c * eps * norm(D)), by="3.6")
+
+
+def derive_step(m: Model, earlier: bool = False) -> None:
+    """The whole step; with ``earlier`` the printed condition holds one step before."""
+    m.patience = 0.1
+    m.assume(Inequality(tau, ">=", zero), by="above")
+    m.assume(Inequality(c, ">", one), by="c")
+    m.assume(Inequality(tau, ">", 1 / room - 1), by="rate")
+    m.assume(Inequality(room, ">", zero), by="room")
+    m.assume(Inequality(absolute(x), ">=", c * sqrt(2 * eps) * size), by="large")
+    m.assume(Inequality(x, "!=", zero), by="large")
+    before, length = (x_0, size_0) if earlier else (x, size)
+    m.assume(Inequality(before, ">=", c * eps * length), by="3.6")
+    bounds(m)
+    a, b = (scalar(letter, nonnegative=True) for letter in "ab")
+    kept = Inequality(b, ">=", (1 - eps) * (1 + tau) * a - sqrt(2 * eps) * size_next)
+    grown = Inequality(b, ">=", factor * a)
+    known = (
+        kept,
+        Inequality(size_next, "<=", (1 + tau) * size),
+        Inequality(a, ">=", c * sqrt(2 * eps) * size),
+        Inequality(c, ">", one),
+        Inequality(tau, ">=", zero),
+    )
+    m.lemma("growth", grown, given=known, where={a: absolute(x), b: absolute(x_next)})
+    gain(m)
+    m.lemma(
+        "increase",
+        Inequality(b, ">", a),
+        given=(grown, Inequality(factor, ">", one), Inequality(a, ">", zero)),
+        where={a: absolute(x), b: absolute(x_next)},
+    )
+    m.generic = False
+    example(m, earlier)
+
+
+def example(m: Model, earlier: bool) -> None:
+    """tau = 3, c = 2, epsilon_2 = 1/41; the turn undoes the growth unless D.v_1 is large."""
+    big = "large" not in m.withheld
+    part = Fraction(1, 41)
+    small, long = (18, 1) if big else (1, 18), sqrt(as_expr(325))
+    m.step("instance: eta = 1, eta M = diag(5, 0), v_1 = (1, 0), v_1' = (40, 9)/41, tau = 3, c = 2")
+    m.step(f"D = ({small[0]}, {small[1]}), D' = ({-4 * small[0]}, {small[1]}); and D' of the same "
+           "length along the other side with eta M = diag(5, 24/5) one step before")  # fmt: skip
+    after = -4 * small[0], small[1]
+    table: dict[object, object] = {
+        tau: 3, c: 2, eps: part, x: small[0], size: long, x_old: after[0],
+        x_next: part * (40 * after[0] + 9 * after[1]),
+        size_next: sqrt(as_expr(after[0] ** 2 + after[1] ** 2)),
+    }  # fmt: skip
+    if earlier:
+        # D(t_0) = (9/2, 1) or (1/4, -90/19), and the signs of D.v_1 alternate
+        first = Fraction(9, 2) if big else Fraction(1, 4)
+        second = Fraction(1) if big else Fraction(90, 19)
+        table |= {x_0: first, size_0: sqrt(as_expr(first**2 + second**2))}
+        table |= {x: -small[0], x_old: -after[0], x_next: -table[x_next]}  # type: ignore[operator]
+    m.example(table)
+
+
+def gain(m: Model) -> None:
+    """The factor is above one."""
+    r = scalar("r")
+    given = (Inequality(tau, ">", 1 / r - 1), Inequality(r, ">", zero))
+    m.lemma("factor", Inequality((1 + tau) * r, ">", one), given=given, where={r: room})
+
+
+def derive_factor(m: Model) -> None:
+    """Constants alone."""
+    m.assume(Inequality(eps, ">", zero), by="epsilon_2")
+    m.assume(Inequality(c, ">", one), by="c")
+    m.assume(Inequality(tau, ">", 1 / room - 1), by="rate")
+    m.assume(Inequality(room, ">", zero), by="room")
+    gain(m)
+    outside = "room" in m.withheld
+    m.example({eps: Fraction(3, 4) if outside else Fraction(1, 8), c: 2, tau: 4})
+
+
+def bernoulli(m: Model, ratio: Expr) -> None:
+    """ratio^k >= 1 + k (ratio - 1), by induction on k."""
+    following = Inequality(ratio * (1 + k * (ratio - 1)), ">=", 1 + (k + 1) * (ratio - 1))
+    if m.decide(following).outcome != "holds":
+        raise ArithmeticError("the induction step fails")
+    m.step("g^(k+1) >= g (1 + k (g - 1)) >= 1 + (k + 1)(g - 1): Bernoulli", following.latex)
+
+
+def derive_exceeds(m: Model) -> None:
+    """k steps, each of which multiplies the magnitude by g > 1 at least."""
+    m.relation(norm2(v1), 1, by="unit")
+    m.relation(norm2(v_k), 1, by="unit")
+    bernoulli(m, 1 + g)
+    m.assume(Inequality(absolute(dot(D_k, v_k)), ">=", (1 + k * g) * now), by="geometric growth")
+    m.assume(Inequality(now, ">", zero), by="geometric growth")
+    m.assume(Inequality(k * g * now, ">=", norm(Y)), by="late")
+    m.lemma("Cauchy", Inequality(dot(D_k, v_k) ** 2, "<=", norm2(D_k)))
+
+
+def derive_unbounded(m: Model) -> None:
+    """k steps with factors 1 + tau_j > 1 along a fixed v_1; tau_j >= tau with the margin."""
+    m.relation(norm2(v1), 1, by="unit")
+    m.relation(dot(D_k, v1) ** 2, product**2 * now**2, by="above")
+    m.define(loss_k, norm2(D_k) / n)
+    m.assume(Inequality(product, ">", one), by="above")
+    bernoulli(m, 1 + least)
+    m.assume(Inequality(product, ">=", 1 + k * least), by="margin")
+    m.assume(Inequality(now, ">", zero), by="above")
+    m.assume(Inequality((k * least * now) ** 2, ">", n * level), by="late")
+    m.step("tau_j = 1/((j+1)(j+3)) > 0 gives the product 2(k+1)/(k+2) < 2 for every k")
+    if m.decide(Inequality(2 * (k + 1) / (k + 2), "<", as_expr(2))).outcome != "holds":
+        raise ArithmeticError("the product is not bounded")
+    m.lemma("Cauchy", Inequality(dot(D_k, v1) ** 2, "<=", norm2(D_k)))
+    grown, a, t, wanted = (scalar(letter) for letter in ("G", "a", "t", "N"))
+    given = (
+        Inequality(grown, ">=", 1 + k * t),
+        Inequality(t, ">", zero),
+        Inequality(a, ">", zero),
+        Inequality((k * t * a) ** 2, ">", wanted),
+    )
+    m.lemma(
+        "squares",
+        Inequality(grown**2 * a**2, ">", wanted),
+        given=given,
+        where={grown: product, a: now, t: least, wanted: n * level},
+    )
+    length = scalar("L", nonnegative=True)
+    m.lemma(
+        "loss",
+        Inequality(length / n, ">", level),
+        given=(Inequality(length, ">", n * level),),
+        where={length: norm2(D_k)},
+    )
+    factors = 9 if "margin" not in m.withheld else Fraction(9, 5)
+    m.example({k: 8, least: 1, product: factors, v1: (1,), D: (1,), D_k: (factors,), n: 1,
+               level: 4})  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------- claims
+PRINTED_36 = {"3.6": "Assumption 3.6: D.v_1 >= c epsilon_2 |D|"}
+CONSTANTS = {"c": "c > 1"}
+RATE = {"rate": "tau > 1/(1 - epsilon_2 - 1/c) - 1"}
+ABOVE = {"above": "the sharpness is at least 2/eta"}
+SMALL = {"small": "epsilon_2 <= 1"}
+PHASE = FIRST_ORDER | PSD | SLOW | CONSTANTS | ABOVE
+ROOM = {"room": "epsilon_2 + 1/c < 1"}
+LARGE = {"large": "0 < |D.v_1| and |D.v_1| >= c sqrt(2 epsilon_2) |D|"}
+TURN = "A unit vector with <v_1, v_1'> = 1 - epsilon_2 is sqrt(2 epsilon_2 - epsilon_2^2) off v_1."
+
+
+MARGIN = {
+    f"simulation:*{end}": "no draw has tau within a thousandth of its bound"
+    for end in ("right 1 x1.001", "right abs(x) x1.001")
+}
+
+
+def _lemma(name: str, statement: Statement | dict[str, Statement], **more: object) -> Claim:
+    arguments: dict[str, object] = {
+        "hypotheses": PHASE | PRINTED_36 | RATE,
+        "derive": derive_step,
+        "simulate": growth("large"),
+        "corrected_hypotheses": LARGE,
+        "reading": TURN,
+    }
+    return Claim(f"li22/{name}", statement, **{**arguments, **more})  # type: ignore[arg-type]
+
+
+CLAIMS = [
+    _lemma("lemma-3.2.a", magnitude),
+    _lemma(
+        "lemma-3.2.b",
+        signed,
+        corrected=magnitude,
+        reading="The inner product itself is multiplied by 1 - eta Lambda < -1 at each step. "
+        + TURN,
+    ),
+    Claim(
+        "li22/lemma-3.2.c",
+        above_one,
+        hypotheses={"epsilon_2": "epsilon_2 > 0"} | CONSTANTS | RATE,
+        derive=derive_factor,
+        simulate=growth("rate"),
+        waive=MARGIN,
+        corrected_hypotheses=ROOM,
+        reading="If epsilon_2 + 1/c > 1 the bound on tau is negative, and so is the factor.",
+    ),
+    _lemma(
+        "lemma-3.2.d",
+        magnitude,
+        derive=lambda m: derive_step(m, earlier=True),
+        simulate=None,
+        reading="The condition holds at t_0 = t - 1 and the step from t is judged.  " + TURN,
+    ),
+    _lemma(
+        "lemma-E.2",
+        {"growth": magnitude, "factor": above_one},
+        corrected_hypotheses=LARGE | ROOM,
+        waive=MARGIN,
+    ),
+    Claim(
+        "li22/lemma-E.2.p1",
+        old_direction,
+        hypotheses=FIRST_ORDER | {"eigenvector": EIGEN["eigenvector"]},
+        derive=derive_old,
+        simulate=growth(),
+    ),
+    Claim(
+        "li22/lemma-E.2.p2",
+        new_direction(eps),
+        hypotheses=SLOW | SMALL | {"unit": EIGEN["unit"]},
+        derive=derive_turn,
+        simulate=growth(cancelled=True),
+        waive={
+            "simulation:right -epsilon_2 x2": "epsilon_2 is small beside its root",
+            "simulation:right 1 -1": "the whole line is negative where the turn undoes the growth",
+        },
+        corrected=new_direction(sqrt(2 * eps)),
+        reading=TURN,
+    ),
+    Claim(
+        "li22/lemma-E.2.p3",
+        old_norm,
+        hypotheses=FIRST_ORDER | EIGEN | PSD | ABOVE,
+        derive=derive_norm,
+        simulate=growth(),
+        waive={
+            f"*(1 - epsilon_2)*(eta*Lambda - 1) {change}": "weaker: |1 - epsilon_2| on the left"
+            for change in ("x1/2", "sign", "dropped")
+        },
+    ),
+    Claim(
+        "li22/lemma-E.2.p4",
+        inserted,
+        hypotheses=PRINTED_36 | CONSTANTS | ABOVE,
+        derive=derive_insert,
+        simulate=growth(),
+        waive={"simulation:*": "the draws have epsilon_2 + 1/c < 1 and a component far above 3.6"},
+    ),
+    _lemma(
+        "def-3.1.II",
+        increases,
+        waive=MARGIN,
+        corrected_hypotheses=LARGE | ROOM,
+        reading="Read with the hypotheses of Lemma 3.2, which it quotes: one step.  " + TURN,
+    ),
+    _lemma(
+        "def-3.1.III",
+        increases,
+        waive=MARGIN,
+        hypotheses=PHASE | PRINTED_36,
+        simulate=growth("large", "rate"),
+        corrected_hypotheses=LARGE | ROOM | RATE,
+        reading="'before Lambda drops below 2/eta, Lemma 3.2 still holds': without its bound on "
+        "tau.  " + TURN,
+    ),
+    Claim(
+        "li22/claim-3.3.exceed",
+        exceeds,
+        hypotheses={
+            "unit": EIGEN["unit"],
+            "geometric growth": "|D(t+k).v_1(t+k)| >= g^k D(t).v_1(t) > 0, g > 1",
+            "late": "k (g - 1) D(t).v_1(t) >= |Y|",
+        },
+        derive=derive_exceeds,
+        reading="'eventually': for every k from a bound on.  In the formulas g stands for g - 1.",
+    ),
+    Claim(
+        "li22/claim-3.3.III",
+        unbounded,
+        hypotheses={
+            "unit": EIGEN["unit"],
+            "above": "the sharpness is above 2/eta at all times, v_1 is fixed, D.v_1 > 0",
+            "late": "k is as large as one likes: (k tau D.v_1)^2 > n B",
+        },
+        derive=derive_unbounded,
+        corrected_hypotheses={"margin": "the sharpness stays above (2 + tau)/eta, tau > 0 fixed"},
+        reading="'arbitrarily large loss': above any B after enough steps.",
+    ),
+]
