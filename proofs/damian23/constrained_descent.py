@@ -2,7 +2,7 @@ r"""The loss along the constrained trajectory (Lemma 14, corollary 4).
 
 Setting:  one step of the constrained trajectory as Lemma 13 gives it; p = |P grad L_t| with P the
           projection off u and grad S; the eigengap lambda_2 < c/eta with c < 2.
-Claims:   the loss falls by Omega(eta p^2) in a step (Lemma 14 and its proof), so that it is monotone
+Claims:   the loss falls by Omega(eta p^2) in a step (Lemma 14 and its proof), so it is monotone
           (section 7.3); some iterate is nearly stationary (corollary 4).
 Source:   Damian, Nichani, Lee, arXiv:2209.15594, section 7.3 and appendix I.1.
 
