@@ -95,7 +95,7 @@ class Ladder:
     def __init__(self, model: Model, tried: list[str]) -> None:
         self.model = model
         self.tried = tried
-        self.deadline = time.perf_counter() + _SECONDS
+        self.deadline = time.perf_counter() + min(_SECONDS, 4 * model.patience)
         self.steps: list[str] = []
 
     def prove(self, target: Expr, strict: bool) -> frozenset[str] | None:

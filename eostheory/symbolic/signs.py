@@ -19,6 +19,9 @@ POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, NONZERO, UNKNOWN = "+", "0+", "-",
 _ORACLE_TERMS = 24
 """Longer scalars are not worth a query to a prover."""
 
+_DEEPEST = 24
+"""Roots in facts about roots: a sign that needs more turns is not known."""
+
 _FLIP = {"+": "-", "-": "+", "0+": "0-", "0-": "0+", "!": "!", "?": "?"}
 
 
@@ -63,6 +66,7 @@ class Signs:
         self.oracle: Callable[[Poly], tuple[str, frozenset[str]]] | None = None
         self._asked: dict[Poly, tuple[str, frozenset[str]]] = {}
         self._asking = False
+        self._depth = 0
 
     @contextmanager
     def bare(self) -> Iterator[None]:
@@ -144,8 +148,15 @@ class Signs:
     def of(self, poly: Poly) -> str:
         """The sign of ``poly`` wherever it is defined and the assumptions hold."""
         known = self._known(poly)
-        if known != "?":
+        if known != "?" or self._depth > _DEEPEST:
             return known
+        self._depth += 1
+        try:
+            return self._of(poly)
+        finally:
+            self._depth -= 1
+
+    def _of(self, poly: Poly) -> str:
         tags = set(self.field.tags)
         sign = self.quick(poly)
         if sign in "+-":
