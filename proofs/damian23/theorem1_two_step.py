@@ -14,7 +14,6 @@ that changes the formula by less than its error term, so the statement stands.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,6 @@ from eostheory.formula import (
     norm2,
     scalar,
     sqrt,
-    vector,
 )
 from eostheory.numeric.losses import Draw
 
@@ -44,53 +42,45 @@ from . import _predicted as p
 from ._common import D, T, eta, gradL, gradS, hess, u, x, y
 from ._flow import Table
 from ._section4_runs import inner
+from ._theorem1_letters import (
+    E_next,
+    E_t,
+    delta_t,
+    eps_next,
+    epsilon,
+    g,
+    g_next,
+    last,
+    last_bar,
+    last_bar_time,
+    last_perp,
+    leak,
+    mixed,
+    now,
+    perp,
+    projected,
+    rho_3,
+    rho_4,
+    size,
+    slope,
+    then,
+    then_bar,
+    transverse,
+    u_next,
+    v,
+    v_next,
+    v_perp,
+    w,
+    width,
+    x_last,
+    x_next,
+    y_next,
+)
+from ._theorem1_runs import from_real_steps
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
     from eostheory.symbolic import Model
-
-# --------------------------------------------------------------------------------------- letters
-rho_3 = scalar("rho_3", r"\rho_3", positive=True)
-rho_4 = scalar("rho_4", r"\rho_4", positive=True)
-epsilon = scalar("epsilon", r"\epsilon", positive=True)
-width = scalar("delta_sup", r"\delta", positive=True)
-size = scalar("norm_v", r"\|v_t\|", positive=True)
-slope = scalar("norm_grad_L", r"\|\nabla L_t\|", positive=True)
-delta_t = scalar("delta_t", r"\delta_t", positive=True)
-E_t = scalar("E_t", positive=True)
-E_next = scalar("E_next", "E_{t+1}", positive=True)
-v = vector("v_t", D, "v_t")
-w = vector("w", D)
-"""v^perp is |v_t| w."""
-v_next = vector("v_next", D, "v_{t+1}")
-v_perp = vector("v_perp", D, r"v_t^\perp")
-perp = vector("grad_S_perp", D, r"\nabla S_t^\perp")
-projected = vector("P_grad_L", D, r"P_{\nabla S_t^\perp}^\perp\nabla L_t")
-mixed = vector("mixed", D, r"\nabla^3L_t(u_t,v_t^\perp)")
-transverse = vector("transverse", D, r"\nabla^3L_t(v_t^\perp,v_t^\perp)")
-u_next = vector("u_next", D, "u_{t+1}")
-leak = vector("leak", D, r"P_{u_{t+1}}^\perp u_t")
-x_next, x_last = scalar("x_next", "x_{t+1}"), scalar("x_last", "x_{t+2}")
-y_next = scalar("y_next", "y_{t+1}")
-g, g_next = scalar("g_t", r"\nabla S_t\cdot u_t"), scalar("g_next", r"\nabla S_{t+1}\cdot u_{t+1}")
-eps_next = scalar("epsilon_next", r"\epsilon_{t+1}", positive=True)
-last_perp = vector("v_last_perp", D, r"v_{t+2}^\perp")
-last_bar = vector("v_last_bar", D, r"\bar v_{t+2}^\perp")
-
-
-def time(name: str, index: str, mark: str) -> p.Time:
-    """Letters of a time, with the printed mark of the trajectory."""
-    letters = p.Time.named(name, index)
-    return replace(
-        letters,
-        v=vector(f"v{name}", D, f"{mark} v_{{{index}}}"),
-        x=scalar(f"x{name}", f"{mark} x_{{{index}}}"),
-        y=scalar(f"y{name}", f"{mark} y_{{{index}}}"),
-    )
-
-
-now, then, last = time("_t", "t", ""), time("_t1", "t+1", ""), time("_t2", "t+2", "")
-then_bar, last_bar_time = time("_bar1", "t+1", r"\bar"), time("_bar2", "t+2", r"\bar")
 
 # ------------------------------------------------------------------------------------ statements
 moved = (eye(D) - eta * hess) @ v
@@ -220,6 +210,8 @@ def derive_two_steps(m: Model) -> None:
     m.define(last_perp, last.P @ (update_off(then, last) + E_next * m.landau("second step", (D,))))
     m.bound(E_next / E_t, by="E_{t+1} = O(E_t)")
     m.uses("damian23/lemma-15.p9")
+    axes = p.on_axis(now) | p.on_axis(then) | p.on_axis(last)
+    m.example({**axes, now.v: (1, 1), now.x: 1, then.x: 1, eta: 1, E_t: 1, E_next: 1})
 
 
 def update_off(t: p.Time, nxt: p.Time) -> Expr:
@@ -268,8 +260,12 @@ def predicted_steps(sample: Sample) -> None:
     sample.observe({**table, last_bar: run.readings[2].P @ run.v[2]})
 
 
+FEW = {"quick": 3, "default": 8, "thorough": 24}
 UNIT = {"unit vectors": "u_t and u_{t+1} are unit vectors"}
 LATER = "true: the term is O(E_t) itself, as the paper shows right after; any factor will do"
+BRACKET = "true: the whole bracket is O(E_t), as the paper goes on to show"
+WHOLE = "eta*2**(-1)*(eta*y*x**2*g_t + x**2*g_t - x_next**2*g_next)"
+CLOSE = "true: one Hessian is within O(epsilon^2/eta) of the next, and v_t is O(delta)"
 HARMLESS = {f"right eta*y*x**2*g_t {x}": LATER for x in ("x2", "x1/2", "x1.001", "sign", "dropped")}
 SHORTEST = "true: |P u| is the distance of either vector to the line of the other one"
 SHORTER = (
@@ -279,7 +275,13 @@ SHORTER = (
 WITH_DELTA = "delta_{t+1}, as in the one-step update, is meant; printed is epsilon_{t+1}."
 
 CLAIMS = [
-    Claim("damian23/lemma-15.p1", one_step, derive=displacement),
+    Claim(
+        "damian23/lemma-15.p1",
+        one_step,
+        derive=displacement,
+        simulate=from_real_steps,
+        examples=FEW,
+    ),
     Claim(
         "damian23/lemma-15.p2",
         combined,
@@ -290,6 +292,8 @@ CLAIMS = [
             "constraint": "grad L_t is orthogonal to u_t",
         },
         derive=derive_combined,
+        simulate=from_real_steps,
+        examples=FEW,
     ),
     Claim(
         "damian23/lemma-15.p7",
@@ -309,14 +313,23 @@ CLAIMS = [
             "definition of E_t": "E_t = epsilon^2 delta max(1, |v_t|/delta)^3",
         },
         derive=derive_two_steps_x,
-        waive=HARMLESS,
+        simulate=from_real_steps,
+        examples=FEW,
+        waive=HARMLESS
+        | {
+            f"simulation:right {x}": BRACKET
+            for x in (f"{WHOLE} x2", f"{WHOLE} x1/2", f"{WHOLE} dropped", "2**(-1) exponent +1")
+        },
     ),
     Claim(
         "damian23/lemma-15.p14",
         printed_two_steps,
         hypotheses={"E_{t+1} = O(E_t)": "|v_{t+1}| = O(|v_t| + epsilon delta)"},
         derive=derive_two_steps,
+        simulate=from_real_steps,
+        examples=FEW,
         corrected=true_two_steps,
+        waive={f"simulation:right {x}": CLOSE for x in ("H_t -> H_t1", "H_t1 -> H_t")},
         reading=WITH_DELTA,
     ),
     Claim(
