@@ -311,7 +311,9 @@ def derive_unbounded(m: Model) -> None:
     m.step("tau_j = 1/((j+1)(j+3)) > 0 gives the product 2(k+1)/(k+2) < 2 for every k")
     if m.decide(Inequality(2 * (k + 1) / (k + 2), "<", as_expr(2))).outcome != "holds":
         raise ArithmeticError("the product is not bounded")
-    m.lemma("Cauchy", Inequality(dot(D_k, v1) ** 2, "<=", norm2(D_k)))
+    p, q = vector("p", "n"), vector("q", "n")
+    cauchy = Inequality(dot(p, q) ** 2, "<=", norm2(p) * norm2(q))
+    m.lemma("Cauchy", cauchy, where={p: D_k, q: v1})
     grown, a, t, wanted = (scalar(letter) for letter in ("G", "a", "t", "N"))
     given = (
         Inequality(grown, ">=", 1 + k * t),
