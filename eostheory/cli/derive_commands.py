@@ -164,12 +164,13 @@ def derive_batchnorm(
         def row(text: str) -> list[sympy.Expr]:
             return [read(part) for part in text.split(",")]
 
-        rows = [row(r) for r in inputs.split(";") if r.strip()] if inputs else None
-        show(
-            derive.batchnorm(
-                rows, row(targets) if targets else None, at=row(at) if at else None
-            )
-        )  # fmt: skip
+        if not (inputs or targets or at):
+            show(derive.batchnorm())
+            return
+        if not (inputs and targets):
+            fail("give both --inputs and --targets, or neither", _USAGE)
+        rows = [row(r) for r in inputs.split(";") if r.strip()]
+        show(derive.batchnorm(rows, row(targets), at=row(at) if at else None))
 
 
 def derive_network(depth: int, normalized: bool, show: Show) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import sympy
 from sympy import ImmutableMatrix as Matrix
@@ -94,6 +94,14 @@ class BatchNormData(Derived):
 
     def _why(self, name: str) -> str:
         return "the minimizer is unique up to its length"
+
+
+@overload
+def batchnorm() -> BatchNorm: ...
+
+
+@overload
+def batchnorm(X: Any, y: Sequence[Any], *, at: Sequence[Any] | None = None) -> BatchNormData: ...
 
 
 def batchnorm(

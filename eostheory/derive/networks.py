@@ -88,12 +88,6 @@ class LinearNetwork(Derived):
             return tuple(exact_value(f, values) for f in found)
         return exact_value(found, values)
 
-    def torch_update(self, layer: int) -> Any:
-        """The update of one layer as a torch function; -1 is the output vector."""
-        from eostheory.derive.formula_out import formula_function
-
-        return formula_function(self.updates[layer], f"update_{layer % self.depth}")
-
     def _why(self, name: str) -> str:
         return "one matrix M* carries the whole step for two layers only"
 

@@ -59,6 +59,17 @@ def test_a_repeated_top_eigenvalue_is_an_error_of_its_own():
         derive.loss(x**2 + 2 * y**2, [x, y], at={x: 0, y: 0}, top=sympy.Integer(2))
 
 
+def test_a_symbolic_point_on_a_manifold():
+    a = sympy.Symbol("a", positive=True)
+    found = derive.loss((x * y - 1) ** 2, [x, y], at={x: a, y: 1 / a}, eta=eta)
+    assert sympy.simplify(found.sharpness - 2 * a**2 - 2 / a**2) == 0
+    assert list(found.gradient) == [0, 0]
+    assert found.alpha == 0
+    assert statuses(found)["progressive sharpening (Assumption 1)"] == "fails"
+    flattest = found.sharpness_gradient.subs(a, 1)
+    assert flattest[0] == flattest[1]  # along the manifold nothing gets flatter at a = 1
+
+
 def test_irrational_eigenvalues_are_exact():
     found = derive.loss(x**2 + x * y + x**3 / 3 + y**3, [x, y], at={x: 0, y: 0})
     assert sympy.simplify(found.sharpness - 1 - sympy.sqrt(2)) == 0
@@ -162,6 +173,10 @@ def test_the_sharpness_gradient_agrees_with_autograd_of_the_top_eigenvalue(data,
     u = torch.linalg.eigh(matrix).eigenvectors[:, -1]
     slope = autodiff.third(value, theta, u, u)
     exact = torch.tensor([float(g) for g in found.sharpness_gradient], dtype=torch.float64)
+    leaf = theta.clone().requires_grad_(True)
+    numbers = derive.hessian(loss, letters).to_torch("hessian").at(leaf)
+    (through,) = torch.autograd.grad(torch.linalg.eigvalsh(numbers)[-1], leaf)
+    assert torch.allclose(through, slope, atol=1e-7 * (1 + float(slope.abs().max())))
     scale = 1 + float(autodiff.third_tensor(value, theta).abs().max())
     assert torch.allclose(exact, slope, atol=1e-8 * scale)
     descent = -autodiff.gradient(value, theta)

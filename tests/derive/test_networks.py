@@ -73,15 +73,13 @@ def test_a_real_step_of_any_depth(depth, normalized):
     eta = 0.05
     moved = []
     for k, (w, grad) in enumerate(zip(weights, grads, strict=True)):
-        update = network.torch_update(k)
+        update = network.to_torch(f"updates[{k}]")
         asked = {n: v for n, v in {**table, "eta": torch.tensor(eta)}.items() if n in update.inputs}
         moved.append(update(**asked))
         assert torch.allclose(moved[-1], w - eta * grad, atol=1e-12)
     total = before.detach().clone()
-    from eostheory.derive.formula_out import formula_function
-
-    for k, order in enumerate(network.orders[1:], start=1):
-        function = formula_function(order, "order")
+    for k in range(1, depth + 1):
+        function = network.to_torch(f"orders[{k}]")
         total = total + eta**k * function(
             **{n: v for n, v in table.items() if n in function.inputs}
         )
