@@ -152,8 +152,9 @@ def simulate(sample: Sample, perturb: bool = False, largest: bool = False) -> No
     rank = sample.draw(st.integers(2, dim - 2), "rank")
     seed = sample.draw(st.integers(0, 10**6), "loss")
     rng = np.random.default_rng([seed, 31])
-    hessian = valley(False, dim, rank, seed).hessian(np.zeros(dim))
+    unit = sample.draw(st.sampled_from([0.125, 1.0]), "unit of curvature")
     at = look(valley(False, dim, rank, seed), np.zeros(dim))
+    hessian, sharpness = unit * at.hessian, unit * at.lam
     values = np.linalg.eigvalsh(hessian)[-rank:]
     least = float(min(values[-1] - values[-2], values[0]) / values[-1])
     claimed = least if not perturb or sample.holds("gap") else 0.5
@@ -161,12 +162,12 @@ def simulate(sample: Sample, perturb: bool = False, largest: bool = False) -> No
     off *= sample.draw(st.sampled_from([-1.0, -0.5, 0.5, 1.0]), "share of gamma/10")
     one = values[sample.draw(st.integers(0, rank - 2), "i")]
     if largest:
-        one = max(values[:-1], key=lambda value: abs(1 - 2 * value / at.lam))
-    shrink = at.middle @ (np.eye(dim) - 2 / at.lam * hessian)
+        one = max(values[:-1], key=lambda value: abs(1 - 2 * value / sharpness))
+    shrink = at.middle @ (np.eye(dim) - 2 / sharpness * hessian)
     along = np.linalg.eigh(hessian)[1][:, -rank:-1] @ rng.normal(size=rank - 1)
     sample.observe(
         {
-            lam: measured(at.lam, ROUNDINGS),
+            lam: measured(sharpness, ROUNDINGS),
             lam_2: measured(values[-2], ROUNDINGS),
             lam_last: measured(values[0], ROUNDINGS),
             lam_i: measured(one, ROUNDINGS),
@@ -174,7 +175,7 @@ def simulate(sample: Sample, perturb: bool = False, largest: bool = False) -> No
             size: measured(np.linalg.norm(shrink, 2), ROUNDINGS, 1.0),
             H: measured(hessian, ROUNDINGS, 10.0),
             PN0: measured(at.middle, ROUNDINGS, 1.0),
-            rate0: measured((2 + off) / at.lam, ROUNDINGS),
+            rate0: measured((2 + off) / sharpness, ROUNDINGS),
             x0: along + (rng.normal() * at.v1 if perturb else 0.0),
         }
     )
@@ -203,6 +204,7 @@ CLAIMS = [
         derive=derive_perturbed,
         simulate=partial(simulate, perturb=True),
         corrected=perturbed(PN0 @ whole_step),
+        waive={"simulation:*x1.001": "the drawn gaps are too large to show a thousandth"},
         reading=(
             "Printed without P_NZT on the left. Small eta means that the rate is close to mu_t. "
             + CODIMENSION
