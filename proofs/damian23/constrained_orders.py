@@ -28,9 +28,18 @@ from eostheory.formula import (
 
 from ._common import D, eta, gradL, hess, sharpness, u
 from ._constants import rho3, zero
-from ._constrained_runs import dagger, dagger_next, grad_next, s, sharpness_next, size, u_next
+from ._constrained_runs import (
+    dagger,
+    dagger_next,
+    grad_next,
+    loss_next,
+    s,
+    sharpness_next,
+    size,
+    u_next,
+)
+from ._constrained_runs import loss_now as loss
 from .constrained import assembled_true, derive_assembled, epsilon
-from .constrained_descent import loss, loss_next
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model

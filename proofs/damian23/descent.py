@@ -213,7 +213,7 @@ CLAIMS = [
         sharpening,
         derive=derive_sharpening,
         simulate=runs.sharpening,
-        examples={"quick": 2, "default": 5},
+        examples={"quick": 1, "default": 5},
     ),
     Claim(
         "damian23/lemma-1",
@@ -246,7 +246,7 @@ CLAIMS = [
         sharpness_gradient,
         derive=derive_sharpness_gradient,
         simulate=runs.sharpness_slope,
-        examples={"quick": 2, "default": 5},
+        examples={"quick": 1, "default": 5},
     ),
     Claim(
         "damian23/sec1.footnote-1",
@@ -271,6 +271,6 @@ CLAIMS = [
         "'Roughly': to first order in the step, which keeps the block of the Hessian on the "
         "unstable directions.",
         waive={"kept 12:left u_1 -> u_2": "the changed equation is also a printed one"},
-        examples={"quick": 3, "default": 6},
+        examples={"quick": 2, "default": 6},
     ),
 ]

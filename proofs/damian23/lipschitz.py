@@ -257,7 +257,7 @@ CLAIMS = [
         hypotheses=ASSUMPTION_2 | ASSUMPTION_3,
         derive=derive_turning,
         simulate=runs.turning,
-        examples={"quick": 3, "default": 8},
+        examples={"quick": 2, "default": 6},
     ),
     Claim(
         "damian23/lemma-12.1",
