@@ -46,9 +46,11 @@ from ._edge import (
     lam_r,
     proved,
     small_gamma,
+    summed,
     triangle,
     u,
     w,
+    weighted,
 )
 from ._linear_net import (
     A,
@@ -209,27 +211,23 @@ def derive_corollary(m: Model) -> None:
     small_gamma(m, Gamma, slack, w)
     small_gamma(m, Gamma_next, slack, w)
     m.assume(Inequality(norm(Gamma_rest @ w), "<", c6 / width), by="C.8")
+    now, then = norm(Gamma @ w), norm(Gamma_next @ w)
     between = k_s * (Gamma_next @ w) + (1 - k_s) * (Gamma @ w)
     triangle(m, "mean of both", k_s * (Gamma_next @ w), (1 - k_s) * (Gamma @ w))
     triangle(m, "with the rest", between, Gamma_rest @ w)
-    whole, mixed, now, then, rest = (
-        scalar(name) for name in ("whole", "mixed", "now", "then", "rest")
+    weighted(m, "at t", 1 - k_s, now, slack)
+    weighted(m, "at t+1", k_s, then, slack)
+    summed(
+        m,
+        "both and the rest",
+        (norm(Gamma_star @ w), norm(between) + norm(Gamma_rest @ w)),
+        (norm(between), k_s * then + (1 - k_s) * now),
+        ((1 - k_s) * now, (1 - k_s) * slack),
+        (k_s * then, k_s * slack),
     )
-    given = [
-        Inequality(whole, "<=", mixed + rest),
-        Inequality(mixed, "<=", k_s * then + (1 - k_s) * now),
-        Inequality(now, "<=", slack),
-        Inequality(then, "<=", slack),
-        Inequality(rest, "<", c6 / width),
-        Inequality(k_s, "<", one),
-    ]
-    where = {
-        whole: norm(Gamma_star @ w),
-        mixed: norm(between),
-        now: norm(Gamma @ w),
-        then: norm(Gamma_next @ w),
-        rest: norm(Gamma_rest @ w),
-    }
+    whole, rest = scalar("whole"), scalar("rest")
+    given = [Inequality(whole, "<=", slack + rest), Inequality(rest, "<", c6 / width)]
+    where = {whole: norm(Gamma_star @ w), rest: norm(Gamma_rest @ w)}
     known(m, "size", Inequality(whole, "<", (c2 + c6) / width), given, where)
 
 

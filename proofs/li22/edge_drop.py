@@ -187,6 +187,9 @@ def derive_drop(m: Model) -> None:
         by="large",
     )
     m.assume(Inequality(2 * beta, "<", as_expr(1)), by="edge")
+    sizes = {n: 2, width: 1, eta: 1, lam1: 1, beta: Fraction(1, 8), c10: 1, c11: -1}
+    drop = {Lambda_star: Fraction(49, 8), Lambda_star_next: 0}
+    m.example({**sizes, **drop, v1: (1, 0), x: Fraction(13, 2)})
 
 
 def derive_lemma(m: Model) -> None:

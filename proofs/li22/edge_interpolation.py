@@ -13,6 +13,7 @@ Lemma C.8 divide by d - 2, and for d = 1 the second case ends in no contradictio
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
@@ -152,6 +153,9 @@ def derive_second_case(m: Model) -> None:
     m.relation(norm2(Y), n, by="labels")
     m.assume(Inequality(width, ">=", eta * c2 * (d + 1)), by="width")
     m.assume(Inequality(inner, "<=", top_rate * norm2(D)), by="otherwise")
+    if "d" in m.withheld:
+        sizes = {n: 1, d: 1, width: 2, c2: 1, eta: 1, lam1: Fraction(9, 20)}
+        m.example({**sizes, D: (3,), Y: (1,)})
     m.assume(Inequality(d, ">", as_expr(2)), by="d")
 
 

@@ -200,6 +200,10 @@ def derive_assumptions(m: Model) -> None:
     """The third line alone."""
     split(m)
     third_line(m)
+    sizes = {n: 4, width: 1, d: 3, eta: 1, lam1: Fraction(5, 2), beta: Fraction(1, 2)}
+    spectrum = {Lambda: 2, Lambda_star: 2, c2: 1, norm_Gamma: 0}
+    labels = {Y: (-1, 1, 1, 1), v1: (1, 0, 0, 0), R: (0, 0, 0, 0), x: 10}
+    m.example({**sizes, **spectrum, **labels})
 
 
 def derive_collected(m: Model) -> None:
@@ -245,6 +249,8 @@ def derive_threshold(m: Model) -> None:
     m.patience = PATIENCE
     m.assume(combined, by="combined inequality")
     m.assume(Inequality(c5, "<", one), by="c_5")
+    sizes = {n: 1, width: 1, eta: 1, lam1: 1, c5: Fraction(1, 2)}
+    m.example({**sizes, D: (1,), Y: (Fraction(1, 16),)})
 
 
 def derive_bound(m: Model) -> None:
@@ -255,59 +261,39 @@ def derive_bound(m: Model) -> None:
     m.relation(norm2(Y), n, by="labels")
     m.define(c_D, 2 / c5 + sqrt(n / lam1) / (eta * sqrt(2 * c5)))
     m.assume(Inequality(width, ">=", one), by="neurons")
-    m.assume(Inequality(c5, "<", 2 * beta), by="c_5")
-    m.assume(Inequality(c5, "<", d / (d + 1)), by="c_5")
-    m.assume(Inequality(width, ">", 3 * eta * c2 / (2 * d / (d + 1) - 2 * c5)), by="width")
-    m.assume(Inequality(width, ">", eta * c2 / (2 * beta - c5)), by="width")
-    # x^2, |R|^2, |D| and |Y| as plain letters
-    top, rest, long, label = (scalar(f"{name}_size", nonnegative=True) for name in "xRDY")
-    a, b, g = (scalar(name) for name in ("a", "b", "g"))
-    where = {
-        top: D1**2,
-        rest: r**2,
-        long: s,
-        label: y,
-        a: 2 * beta,
-        b: d / (d + 1),
-        g: c2 * eta / width,
-    }
-    given = [
-        Inequality(long**2, "<=", top + rest),
-        Inequality(long**2, ">=", top + rest),
-        Inequality(a - g, ">", c5),
-        Inequality(b - Fraction(3, 2) * g, ">", c5),
-    ]
-    lower = a * top + (b - g / 2) * rest - g * long**2 - 2 * label * long
-    if not known(
-        m, "coefficients", Inequality(c5 * long**2 - 2 * label * long, "<=", lower), given, where
-    ):
-        return
+    # the printed quotients m > a/b, with b > 0 by c_5 < min(2 beta, d/(d+1))
+    m.assume(Inequality(width * (2 * d / (d + 1) - 2 * c5), ">", 3 * eta * c2), by="width")
+    m.assume(Inequality(width * (2 * beta - c5), ">", eta * c2), by="width")
+    small = c2 * eta / width
     m.assume(Inequality(shift, "<=", -per_step * fourth(one)), by="fourth line")
     m.assume(Inequality(shift, ">", -4 / eta), by="p6")
-    k, low, high = (scalar(name) for name in ("k", "low", "high"))
+    if not (
+        proved(m, "beta", c5 + small, 2 * beta)
+        and proved(m, "inputs", c5 + Fraction(3, 2) * small, d / (d + 1))
+    ):
+        return
+    weighted(m, "on the top", D1**2, c5 + small, 2 * beta)
+    weighted(m, "on the rest", r**2, c5 + Fraction(3, 2) * small, d / (d + 1))
+    summed(
+        m,
+        "coefficients",
+        (D1**2 * (c5 + small), D1**2 * (2 * beta)),
+        (r**2 * (c5 + Fraction(3, 2) * small), r**2 * (d / (d + 1))),
+    )
+    weighted(m, "scaled", per_step, fifth, fourth(one))
+    low, high, end = scalar("low"), scalar("high"), scalar("end")
     given = [
-        Inequality(k, ">", as_expr(0)),
         Inequality(low, "<=", high),
-        Inequality(shift, "<=", -k * high),
-        Inequality(shift, ">", -4 / eta),
+        Inequality(shift, "<=", -high),
+        Inequality(shift, ">", -end),
     ]
-    known(
-        m,
-        "combined",
-        Inequality(k * low, "<", 4 / eta),
-        given,
-        {k: per_step, low: fifth, high: fourth(one)},
-    )
-    q = scalar("q", positive=True)
-    given = [Inequality(c5 * long**2 - 2 * label * long, "<", c5 * q**2)]
+    where = {low: per_step * fifth, high: per_step * fourth(one), end: 4 / eta}
+    known(m, "combined", Inequality(low, "<", end), given, where)
+    long, excess, q = scalar("long"), scalar("excess"), scalar("q", positive=True)
+    given = [Inequality(long * excess, "<", q**2), Inequality(excess, "<=", long)]
     past = n * sqrt(width) / (eta * sqrt(2 * c5 * lam1))
-    known(
-        m,
-        "threshold",
-        Inequality(long, "<=", 2 * label / c5 + q),
-        given,
-        {long: s, label: y, q: past},
-    )
+    where = {long: s, excess: s - 2 * y / c5, q: past}
+    known(m, "threshold", Inequality(excess, "<=", q), given, where)
 
 
 COEFFICIENTS = {"width": "2 beta - c_2 eta/m > c_5 and d/(d+1) - 3 eta c_2/(2m) > c_5"}
@@ -350,8 +336,8 @@ CLAIMS = [
         bound,
         LABELS
         | {
-            "c_5": "c_5 < min(2 beta, d/(d+1))",
-            "width": "m > 3 eta c_2/(2d/(d+1) - 2c_5) and m > eta c_2/(2 beta - c_5)",
+            "width": "c_5 < min(2 beta, d/(d+1)), m > 3 eta c_2/(2d/(d+1) - 2c_5) and "
+            "m > eta c_2/(2 beta - c_5)",
         },
         derive=derive_bound,
     ),

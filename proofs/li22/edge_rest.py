@@ -55,9 +55,11 @@ from ._edge import (
     norm_Gamma,
     proved,
     small_gamma,
+    summed,
     triangle,
     u,
     w,
+    weighted,
 )
 from ._linear_net import (
     D,
@@ -260,20 +262,17 @@ def contracted(m: Model, vec: Expr, image: Expr, rest: Expr, small: Expr) -> Non
         {a: vec, b: image, low: tau},
     )
     triangle(m, "triangle", vec - eta * image, -eta * (rest @ vec))
-    total, x, y, s = (scalar(name, nonnegative=True) for name in ("total", "x", "y", "s"))
-    given = [
-        Inequality(total, "<=", x + eta * y),
-        Inequality(x, "<=", (1 - eta * tau) * s),
-        Inequality(y, "<=", small * s),
-        Inequality(small, "<=", tau_half),
-    ]
-    where = {
-        total: norm(vec - eta * image - eta * (rest @ vec)),
-        x: norm(vec - eta * image),
-        y: norm(rest @ vec),
-        s: norm(vec),
-    }
-    known(m, "contraction", Inequality(total, "<=", (1 - eta * tau_half) * s), given, where)
+    moved = vec - eta * image
+    weighted(m, "of Gamma", eta, norm(rest @ vec), small * norm(vec))
+    weighted(m, "of the width", eta * norm(vec), small, tau_half)
+    summed(
+        m,
+        "contraction",
+        (norm(moved - eta * (rest @ vec)), norm(moved) + eta * norm(rest @ vec)),
+        (norm(moved), (1 - eta * tau) * norm(vec)),
+        (eta * norm(rest @ vec), eta * (small * norm(vec))),
+        (eta * norm(vec) * small, eta * norm(vec) * tau_half),
+    )
 
 
 def derive_distance(m: Model) -> None:
@@ -306,14 +305,14 @@ def derive_distance(m: Model) -> None:
     m.relation(dot(v1, apart), 0, by="off the top")
     m.assume(Inequality(norm(kept), "<=", (1 - eta * tau_half) * norm(apart)), by="off the top")
     triangle(m, "triangle", kept, e1)
-    total, x, y, s = (scalar(name, nonnegative=True) for name in ("total", "x", "y", "s"))
-    given = [
-        Inequality(total, "<=", x + y),
-        Inequality(x, "<=", (1 - eta * tau_half) * s),
-        Inequality(y, "<=", size),
-    ]
-    where = {total: norm(kept + e1), x: norm(kept), y: norm(e1), s: norm(apart)}
-    known(m, "distance", Inequality(total, "<=", s * (1 - eta * tau_half) + size), given, where)
+    shrunk = (1 - eta * tau_half) * norm(apart)
+    summed(
+        m,
+        "distance",
+        (norm(kept + e1), norm(kept) + norm(e1)),
+        (norm(kept), shrunk),
+        (norm(e1), size),
+    )
 
 
 def derive_shifted(m: Model) -> None:
@@ -326,6 +325,8 @@ def derive_shifted(m: Model) -> None:
     m.assume(Inequality(eta * tau_half, "<", as_expr(1)), by="rate")
     m.assume(Inequality(far_next, "<=", far * (1 - eta * tau_half) + size), by="recursion")
     m.assume(Inequality(far, "<=", limit), by="induction")
+    sizes = {n: 4, width: 4, d: 1, eta: half, lam_r: 1, c2: 1, c_D: 1}
+    m.example({**sizes, far: 7, far_next: 0})
 
 
 _turned_r = "-eta*(M_star @ outer(v_1, v_1) @ R)"
