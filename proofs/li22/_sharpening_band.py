@@ -14,7 +14,7 @@ from eostheory.formula import Inequality, as_expr, dot, norm, norm2, scalar, vec
 
 from ._linear_net import D, F, Y, n, width
 from ._sharpening import Pi, c1, e, lam_r, norm_of, proved
-from ._sharpening_runs import drawn, spectral
+from ._sharpening_runs import Kind, drawn, spectral
 from ._sharpening_runs import norm as length
 
 if TYPE_CHECKING:
@@ -104,8 +104,21 @@ def on_trajectories(m: Model, quantity: Symbol) -> None:
 
 # ------------------------------------------------------------------------------------- runs
 def in_the_band(s: Sample) -> None:
-    """A wide network at time t: factors, labels, and the first part of Lambda*'s increment."""
-    h = drawn(s, "wide")
+    """A wide network at time t: factors and labels."""
+    _observed(s, "wide")
+
+
+def in_any_run(s: Sample) -> None:
+    """The same in a narrower network, whose error e(t) is larger."""
+    _observed(s, "any")
+
+
+TINY = "the square of the error shows above the roundings at later times only"
+SQUARED_ERROR = {f"simulation:*{end}": TINY for end in ("**2 x2", "**2 exponent +1")}
+
+
+def _observed(s: Sample, kind: Kind) -> None:
+    h = drawn(s, kind)
     with h.run:
         factors, signs = h.factors(h.t), h.labels
         shares_of = factors * (1 - factors)

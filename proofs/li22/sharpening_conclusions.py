@@ -163,7 +163,7 @@ def at_time_t(s: Sample) -> None:
     """A run, its Gram matrix's top eigenpair, and c_2 = m ||Gamma||."""
     h = drawn(s)
     with h.run:
-        gram, v = h.nets[h.t].grams()[0], h.data.V[:, 0]
+        gram, v = h.grams[h.t], h.data.V[:, 0]
         u = h.run.fresh(top_eigenvector(gram))
         size = spectral(h.run, h.hidden[h.t])
         count, inputs, units = len(h.data.Y), len(h.data.X), len(h.nets[0].A)

@@ -321,14 +321,14 @@ def at_time_t(s: Sample) -> None:
         moved = [h.products[k] @ labels for k in times]
         crossed = sum_of(torch.outer(a, b) @ square for a, b in zip(errors, moved, strict=True))
         squared_errors = sum_of(torch.outer(a, a) @ square for a in errors)
-        residuals = sum_of(torch.outer(x.D, x.D) @ square for x in h.nets[: t + 1])
+        residuals = sum_of(torch.outer(x, x) @ square for x in h.residuals[: t + 1])
         found = {
             **{symbol: (x * x).sum() for symbol, x in pairs_of.items()},
             powers: sum_of(h.power(k) for k in times),
             norm_23: spectral(h.run, crossed),
             norm_4: spectral(h.run, squared_errors),
             norm_e: length(errors[t]),
-            norm_D: length(h.nets[t].D),
+            norm_D: length(h.residuals[t]),
             norm_PY: length(moved[t]),
             total: 4
             * h.rate

@@ -247,8 +247,8 @@ def _observed(s: Sample, kind: Kind) -> None:
         t, square, V, labels = h.t, h.square, h.data.V, h.data.Y
         first, crossed, own, curves, outers = [], [], [], [], []
         for k in range(t + 1):
-            D_k, moved = h.nets[k].D, h.products[k] @ labels
-            first.append(torch.outer(h.nets[k].F, D_k) @ square)
+            D_k, moved = h.residuals[k], h.products[k] @ labels
+            first.append(torch.outer(h.residuals[k] + labels, D_k) @ square)
             crossed.append(torch.outer(labels, D_k) @ square)
             own.append(torch.outer(D_k, D_k) @ square)
             size = (h.nets[k].A * h.nets[k].A).sum()

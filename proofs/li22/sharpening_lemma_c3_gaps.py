@@ -43,6 +43,7 @@ from ._sharpening import (
     lam_i,
     lam_r,
     norm_of,
+    triangle,
     v_i,
 )
 from ._sharpening_runs import FAR, drawn, spectral
@@ -133,6 +134,7 @@ def derive_one_of_two(m: Model) -> None:
     w = Pi @ Y
     m.define(norm_22, norm(e) * norm(K @ w))
     m.define(norm_33, norm(w) * norm(K @ e))
+    triangle(m, norm_both, norm_22, norm_33)
     m.relation(norm2(u), 1, by="top direction")
     m.define(norm_both, norm((outer(e, w) + outer(w, e)) @ K @ u))
     m.generic = False

@@ -198,7 +198,7 @@ def at_time_t(s: Sample) -> None:
     h = drawn(s)
     with h.run:
         Y, power = h.data.Y, [h.power(k) for k in range(h.t + 1)]
-        residuals = [net_at.D for net_at in h.nets[: h.t + 1]]
+        residuals = h.residuals[: h.t + 1]
         lengths = [length(D_k) for D_k in residuals]
         V, star = h.data.V, h.star[h.t]
         slow = h.run.fresh(V @ slowest_direction(V.T @ star @ V))

@@ -204,7 +204,7 @@ def at_start(s: Sample) -> None:
     with h.run:
         start = h.nets[0]
         found = {
-            M: start.grams()[0],
+            M: h.grams[0],
             M_star: h.star[0],
             M_tilde: h.tilde[0],
             A: start.A,

@@ -273,9 +273,9 @@ def _observed(s: Sample, kind: Kind) -> None:
         power = [h.power(k) for k in times]
         moved = sum_of(h.products[k] @ labels for k in times)
         wrong = sum_of(h.error(k) for k in times)
-        residual = sum_of(h.nets[k].D for k in times)
+        residual = sum_of(h.residuals[k] for k in times)
         top = 1 - h.rate * h.data.lam[0] / len(labels)
-        outers = [torch.outer(x.D, x.D) @ square for x in h.nets[: t + 1]]
+        outers = [torch.outer(x, x) @ square for x in h.residuals[: t + 1]]
         amounts = [(x.A * x.A).sum() for x in h.nets[: t + 1]]
         curves = sum_of(a * square @ x for a, x in zip(amounts, outers, strict=True))
         crossed, own = torch.outer(labels, residual) @ square, sum_of(outers)
