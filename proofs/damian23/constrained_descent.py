@@ -72,6 +72,7 @@ averaged: dict[str, Statement] = {
     "mean": Inequality(least, "<=", total / steps),
     "bound": Inequality(total / steps, "<=", (first_loss - lowest) / (omega * eta * steps)),
 }
+corollary_4 = Inequality(least, "<=", (first_loss - lowest) / (omega * eta * steps))
 
 
 # -------------------------------------------------------------------------------- derivation
@@ -293,5 +294,12 @@ CLAIMS = [
         hypotheses={"minimum": "the minimum is over the same t < T"},
         derive=derive_averaged,
         reading="'O' is with the constant 1/omega.",
+    ),
+    Claim(
+        "damian23/cor-4",
+        corollary_4,
+        hypotheses={"minimum": "the minimum is over the same t < T"},
+        derive=derive_averaged,
+        reading="The iterate that attains the minimum; 'O' is with the constant 1/omega.",
     ),
 ]
