@@ -7,7 +7,8 @@ Source:   Lyu, Li, Arora, arXiv:2206.07085, appendix L.2.
 
 Found: in stage one neither p nor |x| decays with Q alone.  The top part of x keeps its length, and
 feeds the middle part with terms of its square: both belong into the bounds, as stage two has it.
-At the end of stage two h_t is compared with 1 instead of h_{T_0}.  Theorem H.10 survives.
+At the end of stage two h_t is compared with 1 instead of h_{T_0}.  T_0 and T_1 lack a minus sign,
+and T_1 is of the order of log(1/eta) + alpha_0^2, not of alpha_max = alpha_0 sqrt(log(1/delta)).
 """
 
 from __future__ import annotations
@@ -20,7 +21,17 @@ from hypothesis import strategies as st
 
 from eostheory.agree import measured
 from eostheory.claims import Claim
-from eostheory.formula import Inequality, OrderBound, Statement, absolute, as_expr, scalar
+from eostheory.formula import (
+    Equation,
+    Expr,
+    Inequality,
+    OrderBound,
+    Statement,
+    absolute,
+    as_expr,
+    log,
+    scalar,
+)
 
 from ._notation import eta, h0
 from ._orders import bound, giant, unless
@@ -44,9 +55,17 @@ turn = scalar("turn", "h_t-(-1)^th_0")
 h_T0, h_T1 = scalar("h_T0", "h_{T_0}"), scalar("h_T1", "h_{T_1}")
 sign_0, sign_1 = scalar("sign_0", "(-1)^{T_0}"), scalar("sign_1", "(-1)^{T_1}")
 
+T_0, T_1 = scalar("T_0", "T_0", positive=True), scalar("T_1", "T_1", positive=True)
+gamma = scalar("gamma", r"\gamma_{\min}", positive=True)
+alpha_0 = scalar("alpha_0", r"\alpha_0", positive=True)
+root_delta = scalar("root_log_delta", r"\sqrt{\log(1/\delta)}", positive=True)
+root_eta = scalar("root_log_eta", r"\sqrt{\log(1/\eta)}", positive=True)
+BASE = 1 - Fraction(19, 10) * gamma
+
 STAGE_ONE = {"misaligned": "|x_0| = O(h_0 eta/delta)", "T_0": "(1 - 1.9 gamma_min)^{T_0} <= delta"}
 LARGE = {"C_0": "delta = C_0 alpha_0 eta sqrt(log(1/eta)) with C_0 large, and delta >= eta"}
-SMALL = {"small": "eta is small: K alpha_max^2 eta <= 1/4"}
+SMALL = {"small": "eta is small: K alpha_max T_1 eta <= 1/4"}
+TIME = {"time": "T_1 = O(alpha_max), as the definition of T_1 claims"}
 
 # ------------------------------------------------------------------------------- statements
 middle_one = OrderBound(p_t, ZERO, Q * p_0)
@@ -65,6 +84,16 @@ end_of_two_corrected: Parts = {
     "turn": OrderBound(h_T1 - sign_1 * sign_0 * h_T0, ZERO, alpha_max**2 * h0 * eta),
     "half": half,
 }
+
+
+def falls(time: Expr, sign: int, level: Expr) -> Equation:
+    """When (1 - 1.9 gamma)^t has fallen to a level, apart from rounding up."""
+    return Equation(time, sign / log(BASE) * log(1 / level))
+
+
+first_time, first_time_corrected = (falls(T_0, sign, delta) for sign in (1, -1))
+second_time = OrderBound(T_1, ZERO, alpha_max)
+second_time_corrected = OrderBound(T_1, ZERO, root_eta**2 + alpha_0**2)
 
 
 # ------------------------------------------------------------------------------ derivations
@@ -95,8 +124,8 @@ def recursion(m: Model) -> None:
 def derive_end_of_one(m: Model) -> None:
     """Stage one ends when Q has fallen to delta."""
     m.uses("lyu22/thm-H.10.p5")
-    root_d, root_e = (scalar(k, positive=True) for k in ("root_log_delta", "root_log_eta"))
-    alpha_0, big, constant = (scalar(k, positive=True) for k in ("alpha_0", "C_0", "K"))
+    root_d, root_e = root_delta, root_eta
+    big, constant = (scalar(k, positive=True) for k in ("C_0", "K"))
     m.define(delta, big * alpha_0 * eta * root_e)
     m.define(alpha_max, alpha_0 * root_d)
     for small in (eta, h0 * eta, 1 / alpha_0, alpha_0 / giant, root_d / giant):
@@ -125,6 +154,9 @@ def derive_end_of_two(m: Model) -> None:
     m.uses("lyu22/thm-H.10.p10")
     relative, part, constant = scalar("relative"), scalar("part"), scalar("K", positive=True)
     before = h0 * relative
+    m.step("stage two takes T_1 steps at most, and each turns h by O(alpha_max h_0 eta)")
+    m.bound(T_1 / alpha_max, by="time")
+    m.bound(1 / T_1)
     m.relation(sign_0**2, 1, by="signs")
     m.relation(sign_1**2, 1, by="signs")
     m.bound(alpha_max**2 * eta)
@@ -132,13 +164,40 @@ def derive_end_of_two(m: Model) -> None:
     bound(m, h0 / giant)
     m.assume(Inequality(absolute(relative), "<=", as_expr(QUARTER)), by="stage one")
     m.assume(Inequality(absolute(part), "<=", ONE))
-    m.assume(Inequality(4 * constant * alpha_max**2 * eta, "<=", ONE), by="small")
+    m.assume(Inequality(4 * constant * alpha_max * T_1 * eta, "<=", ONE), by="small")
     m.define(h_T0, sign_1 * sign_0 * (sign_1 * h0 + before))
-    m.define(h_T1, sign_1 * h0 + before + constant * part * alpha_max**2 * h0 * eta)
+    m.define(h_T1, sign_1 * h0 + before + constant * part * alpha_max * T_1 * h0 * eta)
     m.example({
-        sign_0: 1, sign_1: 1, relative: 0, part: 0, constant: 1, h0: 2, alpha_max: 1,
+        sign_0: 1, sign_1: 1, relative: 0, part: 0, constant: 1, h0: 2, alpha_max: 1, T_1: 1,
         eta: QUARTER,
     })  # fmt: skip
+
+
+def derive_first_time(m: Model) -> None:
+    """The time at which the power has fallen to delta."""
+    m.assume(Inequality(BASE, ">", ZERO))
+    m.step("T_0 log(1 - 1.9 gamma) = log(delta), a quotient of two negative numbers")
+    m.define(T_0, log(delta) / log(BASE))
+    m.generic = False
+    m.example({gamma: Fraction(5, 19), delta: Fraction(1, 4)})
+
+
+def derive_second_time(m: Model) -> None:
+    """The same for delta h_0 eta, whose logarithm is that of eta at least."""
+    m.uses("lyu22/lemma-H.8.p8")
+    m.define(alpha_max, alpha_0 * root_delta)
+    for small in (1 / alpha_0, 1 / root_delta, 1 / root_eta, root_eta / giant, alpha_0 / giant):
+        m.bound(small)
+    m.step("delta = C_0 alpha_0 eta sqrt(log(1/eta)) = eta^(1-o(1)): the two roots are alike")
+    m.bound(root_delta / root_eta)
+    m.bound(root_eta / root_delta)
+    rate, share = (scalar(k, positive=True) for k in ("rate", "share"))
+    m.step("h_0 eta >= eta exp(-O(alpha_0 + sqrt(log(1/delta)))^2), and delta >= eta")
+    height = share * (alpha_0 + root_delta) ** 2
+    logs = root_eta**2 + root_delta**2 + height
+    m.define(T_1, logs * rate)
+    m.generic = False
+    m.example({alpha_0: 1, root_delta: 1, root_eta: 1, share: 1, rate: 1})
 
 
 # ------------------------------------------------------------------------------- simulation
@@ -205,11 +264,36 @@ CLAIMS = [
     Claim(
         "lyu22/thm-H.10.p12",
         end_of_two,
-        {"stage one": "|h_{T_0} - (-1)^{T_0} h_0| <= |h_0|/4"} | SMALL,
+        {"stage one": "|h_{T_0} - (-1)^{T_0} h_0| <= |h_0|/4"} | SMALL | TIME,
         derive=derive_end_of_two,
         corrected=end_of_two_corrected,
         reading=(
-            "At t = T_1 the printed (-1)^{t-T_1} is 1; the step before has (-1)^{t-T_0} h_{T_0}."
+            "At t = T_1 the printed (-1)^{t-T_1} is 1; the step before has (-1)^{t-T_0} h_{T_0}. "
+            "The order takes T_1 = O(alpha_max) from the definition of T_1, where it is false."
         ),
+    ),
+    Claim(
+        "lyu22/thm-H.10.p1",
+        first_time,
+        derive=derive_first_time,
+        corrected=first_time_corrected,
+        reading="Apart from rounding up. The logarithm of 1 - 1.9 gamma_min is negative.",
+    ),
+    Claim(
+        "lyu22/thm-H.10.p7",
+        second_time,
+        derive=derive_second_time,
+        corrected=second_time_corrected,
+        reading=(
+            "The order claimed for T_1 = log(1/(delta h_0 eta))/|log(1 - 1.9 gamma_min)|; its "
+            "formula has the sign of T_0's. With alpha_0 of order one alpha_max is of the order "
+            "of sqrt(log(1/eta)), but T_1 of log(1/eta)."
+        ),
+        waive={
+            "*alpha_0+1": "a higher power of a large number says less",
+            "*root_log_eta+1": "a higher power of a large number says less",
+            "*right 0 +1": "one is of smaller order",
+            "*right 0 -1": "one is of smaller order",
+        },
     ),
 ]
