@@ -1,7 +1,7 @@
 r"""The two-layer linear network on the kernel of the data's Gram matrix.
 
 Setting:  labels that some weights A*, W* realise; any weights, so those of every iteration.
-Claims:   labels and residual are orthogonal to every u with X^T X u = 0 (Lemma E.10), so that
+Claims:   which labels some weights realise; labels and residual are orthogonal to every u with X^T X u = 0 (Lemma E.10), so that
           gradient descent stays in the range of X^T X.
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.1 and Lemma E.10.
 
@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import torch
 from hypothesis import strategies as st
 
 from eostheory.claims import Claim
-from eostheory.formula import Equation, as_expr, dot, matrix, norm2, vector
+from eostheory.formula import Equation, as_expr, dot, matrix, norm2, outer, vector
 from eostheory.numeric.rounding import RunningError
 
 from ._linear_net import (
@@ -49,8 +50,11 @@ if TYPE_CHECKING:
 
 zero = as_expr(0)
 A_star = vector("A_target", "k", r"\mathbf A^*")
+neuron = vector("neuron", "k", r"\mathbf e")
+slope = vector("slope", "d", r"\mathbf b")
 W_star = matrix("W_target", "k", "d", r"\mathbf W^*")
 in_range = Equation(dot(D, u), zero)
+realised = Equation(Y, X.T @ W_star.T @ A_star)
 orthogonal = {"labels": Equation(dot(Y, u), zero), "residual": in_range}
 on_kernel = {
     "M*": Equation(dot(a, M_star @ u), zero),
@@ -73,6 +77,14 @@ def kernel(m: Model) -> None:
 def labels(m: Model) -> dict[Expr, object]:
     """Labels for the example: realised by one neuron, or by nothing."""
     return {A_star: (1,), W_star: ((1, 1),), Y: (1, int("realizable" in m.withheld))}
+
+
+def derive_realised(m: Model) -> None:
+    """One neuron with output weight 1 realises every linear function of the inputs."""
+    m.relation(norm2(neuron), 1, by="one neuron")
+    m.relation(Y, X.T @ slope, by="labels in the range")
+    m.define(A_star, neuron)
+    m.define(W_star, outer(neuron, slope))
 
 
 def derive_kernel(m: Model) -> None:
@@ -112,6 +124,18 @@ def later(*asks: str) -> Callable[[Sample], None]:
     return simulate
 
 
+def realising(sample: Sample) -> None:
+    """Weights that fit the labels best, spread over some neurons."""
+    with RunningError() as run:
+        data = draw_data(sample, run, realizable=sample.holds("labels in the range"))
+        best = data.X @ (data.V @ ((data.V.T @ data.Y) / data.lam))
+        free = seed_of(sample, "neurons").normal(sample.draw(st.integers(1, 4), "k"))
+        unit = free / torch.dot(free, free).sqrt()
+        values = {neuron: unit, slope: best, A_star: unit, W_star: torch.outer(unit, best)}
+        measured = {symbol: known(run, value) for symbol, value in values.items()}
+        sample.observe({**measured, X: known(run, data.X), Y: known(run, data.Y)})
+
+
 KERNEL = {"kernel": "X^T X u = 0"}
 REALIZABLE = {"realizable": "the labels are realised by some weights A*, W*"}
 VANISHES = "A vector is zero if its products with all vectors are."
@@ -119,6 +143,14 @@ CONSEQUENCE = "true: M* and M vanish on the kernel, for any pair of vectors of w
 ON_KERNEL = {f"*:left {x}": CONSEQUENCE for x in ("a -> u", "M -> M_star", "M_star -> M")}
 
 CLAIMS = [
+    Claim(
+        "li22/eq-C.target",
+        realised,
+        hypotheses={"labels in the range": "Y lies in the range of X^T"},
+        derive=derive_realised,
+        simulate=realising,
+        reading="What the assumption asks for: it holds if and only if Y lies in the range of X^T.",
+    ),
     Claim(
         "li22/claim-C.1.range",
         in_range,
