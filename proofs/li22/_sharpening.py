@@ -88,7 +88,7 @@ def before(total: Symbol) -> Symbol:
     return Symbol(f"{total.name}_before", total.shape, earlier, total.traits)
 
 
-PATIENCE = 0.2
+PATIENCE = 0.5
 """Seconds for one search: every step is small, and what is false is not found longer."""
 
 
