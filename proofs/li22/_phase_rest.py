@@ -12,7 +12,7 @@ from eostheory.numeric.rounding import RunningError
 
 from . import _phase as o
 from ._linear_runs import known, seed_of
-from ._phase_step import draw_frame, number, turn
+from ._phase_step import Frame, draw_frame, number, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,3 +85,59 @@ def rest() -> Callable[[Sample], None]:
             sample.observe({symbol: known(run, value) for symbol, value in found.items()})
 
     return simulate
+
+
+def sequences() -> Callable[[Sample], None]:
+    """D, R and R' over some steps at the edge in a turning frame; one observation per step."""
+    from . import phase_auxiliary as p
+    from .phase_distance import c_r
+
+    def simulate(sample: Sample) -> None:
+        draw = seed_of(sample)
+        size = sample.draw(st.integers(2, 4), "n")
+        bulk = sorted(draw.uniform(0.1, 0.9, size - 1).tolist(), reverse=True)
+        least = 0.9 * bulk[-1]
+        small = 10.0 ** float(draw.uniform(-6.0, -1.0, 1))
+        found = []
+        with RunningError() as run:
+            frame = draw_frame(run, draw, [float(draw.uniform(1.7, 2.0, 1)), *bulk])
+            residual = draw.normal(size)
+            other = residual - torch.dot(frame.V[:, 0], residual) * frame.V[:, 0]
+            gaps, lengths = [number(0.0)], []
+            for _ in range(6):
+                top = frame.V[:, 0]
+                lengths.append(torch.sqrt(torch.dot(residual, residual)))
+                other = other - frame.rate * (frame.gram @ (other - torch.dot(top, other) * top))
+                residual = frame.step(residual)
+                frame = turned(frame, number(small))
+                top = frame.V[:, 0]
+                apart = residual - torch.dot(top, residual) * top - other
+                gaps.append(torch.sqrt(torch.dot(apart, apart)))
+            longest = max(lengths, key=float)
+            rate = frame.rate
+            for before, after in zip(gaps[:-1], gaps[1:], strict=True):
+                found.append(
+                    {
+                        p.gap: before,
+                        p.gap_next: after,
+                        B: number(2.0),
+                        B_D: longest,
+                        o.eps: number(small),
+                        o.eta: rate,
+                        lam_r: number(least) / rate,
+                        c_r: number(6.0),
+                    }
+                )
+            for table in found:
+                sample.observe({symbol: known(run, value) for symbol, value in table.items()})
+
+    return simulate
+
+
+def turned(frame: Frame, delta: Tensor) -> Frame:
+    """The frame turned in the plane of its first two axes."""
+    side = torch.sqrt(2 * delta - delta * delta)
+    first, second = frame.V[:, 0], frame.V[:, 1]
+    pair = [(1 - delta) * first + side * second, (1 - delta) * second - side * first]
+    axes = torch.stack([*pair, *frame.V.T[2:]], 1)
+    return Frame(axes, frame.levels, frame.rate)
