@@ -1,7 +1,8 @@
 r"""The two-layer linear network on the kernel of the data's Gram matrix.
 
 Setting:  labels that some weights A*, W* realise; any weights, so those of every iteration.
-Claims:   which labels some weights realise; labels and residual are orthogonal to every u with X^T X u = 0 (Lemma E.10), so that
+Claims:   which labels some weights realise; labels and residual are orthogonal to every u with
+          X^T X u = 0 (Lemma E.10), so that
           gradient descent stays in the range of X^T X.
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.1 and Lemma E.10.
 
