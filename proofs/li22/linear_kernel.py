@@ -2,8 +2,7 @@ r"""The two-layer linear network on the kernel of the data's Gram matrix.
 
 Setting:  labels that some weights A*, W* realise; any weights, so those of every iteration.
 Claims:   which labels some weights realise; labels and residual are orthogonal to every u with
-          X^T X u = 0 (Lemma E.10), so that
-          gradient descent stays in the range of X^T X.
+          X^T X u = 0 (Lemma E.10), so that gradient descent stays in the range of X^T X.
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.1 and Lemma E.10.
 
 The factor 1/sqrt(m) that Y^T = A*^T W* X lacks beside the model is absorbed in A*, W*.
