@@ -6,7 +6,8 @@ Claims:   u and phi telescope (N.2, N.4); the energy's change by the accumulated
           speed of the sharpness-reduction flow at the start (N.4); bounds from the energy (H.5).
 Source:   Lyu, Li, Arora, arXiv:2206.07085, appendices H.5, H.6, N.1 and N.2.
 
-Found: the flow's speed at the start is printed with C_b^2 for C_b, and without its minus sign.
+Found: the flow's speed at the start is printed with C_b^2 for C_b, and without its minus sign;
+Lemma N.4 needs a flow that starts at phi_0.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ HALF = Fraction(1, 2)
 
 BOUNDED = {"bounded": "every state is alpha-bounded", "alpha": "1 <= alpha <= eta^(-o(1))"}
 HORIZON = {"horizon": "N <= M = O(1/eta^1.5)"}
+START = {"start": "the flow starts at phi_0, up to O(alpha^2 eta)"}
 MORE = {
     "simulation:*order M+1": "an order that is larger by the number of transitions says less",
     "simulation:*order N+1": "an order that is larger by the number of transitions says less",
@@ -92,6 +94,18 @@ refined: Parts = {
 telescoped_phi = OrderBound(phi_N - phi_0, -2 * eta**2 * pulls, alpha**3 * eta**3 * N)
 speed_printed = OrderBound(C_b**2 / (2 * K_0**2) * slope, speed, alpha**2 * eta**HALF)
 speed_corrected = OrderBound(-(C_b / (2 * K_0**2)) * slope, speed, alpha**2 * eta**HALF)
+zeta_N = vector("zeta_N", "D", r"\zeta(2N\eta^2)")
+
+
+def matched(sign: int) -> Parts:
+    """The last states of the process and of the flow; with the sign of the flow's speed."""
+    return {
+        "sum": OrderBound(phi_N, phi_0 + sign * (2 * eta**2 * N) * speed, alpha**2 * eta),
+        "flow": OrderBound(phi_N, zeta_N, (eta**2 * N) ** 2 + alpha**2 * eta),
+    }
+
+
+tracks = OrderBound(phi_N - zeta_N, 0 * phi_N, alpha**2 * eta)
 bounds: Parts = {
     "bounded u": Inequality(u_abs, "<=", c * alpha),
     "bounded h": Inequality(h_abs, "<=", c * alpha),
@@ -172,6 +186,26 @@ def derive_speed(m: Model) -> None:
     inverse = m.taylor("1/(1+z)", excess, 1, small=alpha**2 * eta**HALF) / K_0**2
     m.define(speed, -(C_b / 2) * inverse * there)
     m.example({slope: (1, 0), K_0: 3, C_b: 4, alpha: 1, eta: Fraction(1, 64)})
+
+
+def derive_match(m: Model) -> None:
+    """N transitions against the flow over the same time."""
+    m.uses("lyu22/lemma-N.4.p4")
+    m.uses("lyu22/lemma-N.4.p5")
+    sizes(m)
+    m.bound(N * eta ** Fraction(3, 2), by="horizon")
+    m.bound(1 / N)
+    gap, turn, rest, bend = (vector(k, "D") for k in ("gap", "turn", "rest", "bend"))
+    m.step("the flow's speed at zeta(0) is -(C_b/(2 K_0^2)) grad R(phi_0), nearly")
+    m.define(speed, -(C_b / (2 * K_0**2)) * slope + alpha**2 * eta**HALF * turn)
+    m.define(phi_N, phi_0 - (C_b / K_0**2) * eta**2 * N * slope + alpha**2 * eta * rest)
+    m.step("zeta(2 N eta^2) = zeta(0) + 2 N eta^2 zeta'(0) + O((eta^2 N)^2)")
+    apart = 0 * gap if "start" not in m.withheld else alpha**2 * eta**HALF * gap
+    m.define(zeta_N, phi_0 - apart + 2 * N * eta**2 * speed + (eta**2 * N) ** 2 * bend)
+    m.example({
+        slope: (1, 0), K_0: 3, C_b: 4, alpha: 1, eta: Fraction(1, 64), N: 512, phi_0: (0, 0),
+        gap: (0, 1), turn: (0, 0), rest: (0, 0), bend: (0, 0),
+    })  # fmt: skip
 
 
 def derive_bounds(m: Model) -> None:
@@ -282,4 +316,27 @@ CLAIMS = [
     ),
     Claim("lyu22/appN.K", local_constant, derive=derive_transition),
     Claim("lyu22/appN.transition", transition, derive=derive_transition),
+    Claim(
+        "lyu22/lemma-N.4.p6",
+        matched(-1),
+        HORIZON,
+        derive=derive_match,
+        corrected=matched(1),
+        corrected_hypotheses=START,
+        reading=(
+            "The sign of the flow's speed is that of the step before, which is wrong; and the flow "
+            "must start at phi_0, where Theorem H.23 lets it start O(alpha^2 eta^(1/2)) away."
+        ),
+    ),
+    Claim(
+        "lyu22/lemma-N.4",
+        tracks,
+        {"alpha": BOUNDED["alpha"]} | HORIZON,
+        derive=derive_match,
+        corrected_hypotheses=START,
+        reading=(
+            "At t = 2N for every N <= M. The setting of Theorem H.23 has phi_0 at a distance "
+            "O(alpha^2 eta^(1/2)) of zeta(0), more than the lemma claims at t = 0."
+        ),
+    ),
 ]
