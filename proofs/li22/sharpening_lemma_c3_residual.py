@@ -229,6 +229,7 @@ def at_time_t(s: Sample) -> None:
         s.observe({**h.letters(), **h.measured(found)})
 
 
+TWICE = "2 lambda_r/n is twice lambda_r/n"
 INDUCTION = {"induction": "the bounds up to time t-1"}
 CLAIMS = [
     Claim(
@@ -237,7 +238,7 @@ CLAIMS = [
         {"initialisation": "symmetric: F = 0, W^T W = (m/d) I, |A|^2 = m"},
         derive=derive_base,
         simulate=at_start,
-        waive={"*x1.001": "2 lambda_r/n is twice lambda_r/n"},
+        waive={"*x1.001": TWICE, "simulation:larger:*": TWICE},
     ),
     Claim(
         "li22/lemma-C.3.p2",
