@@ -32,6 +32,7 @@ from ._edge import (
     proved,
     u,
 )
+from ._edge_runs import SLACK, at_step
 from ._linear_net import (
     A,
     Gamma,
@@ -236,9 +237,11 @@ _orthogonal = {
 """One neuron that sees only the second direction of the data."""
 
 CLAIMS = [
-    Claim("li22/cor-C.2.p1", decomposition, derive=derive_split),
+    Claim("li22/cor-C.2.p1", decomposition, derive=derive_split, simulate=at_step, waive=SLACK),
     Claim("li22/cor-C.2.p2", through_angle, SMALL_GAMMA | GAP, derive=in_angle),
-    Claim("li22/cor-C.2.p3", from_below, SMALL_GAMMA, derive=in_angle),
+    Claim(
+        "li22/cor-C.2.p3", from_below, SMALL_GAMMA, derive=in_angle, simulate=at_step, waive=SLACK
+    ),
     Claim(
         "li22/cor-C.2.p4",
         printed_angle,
@@ -255,7 +258,14 @@ CLAIMS = [
         "n/lambda_1, and u points to the side of v_1. With the true bound c_4^2 = 2 c_2 d n^2/"
         "lambda_1, which is no constant: see the corollary.",
     ),
-    Claim("li22/cor-C.2.p6", comparison, SMALL_GAMMA, derive=derive_surrogate),
+    Claim(
+        "li22/cor-C.2.p6",
+        comparison,
+        SMALL_GAMMA,
+        derive=derive_surrogate,
+        simulate=at_step,
+        waive=SLACK,
+    ),
     Claim(
         "li22/cor-C.2.a",
         aligned,
@@ -266,5 +276,12 @@ CLAIMS = [
         "no constant serves: the witness keeps u orthogonal to v_1, c_2 and lambda_1/n for every "
         "n. Theorem 4's width implies d^2 n <= m up to a constant if lambda_r = O(sqrt n).",
     ),
-    Claim("li22/cor-C.2.b", surrogate, SMALL_GAMMA, derive=derive_surrogate),
+    Claim(
+        "li22/cor-C.2.b",
+        surrogate,
+        SMALL_GAMMA,
+        derive=derive_surrogate,
+        simulate=at_step,
+        waive=SLACK,
+    ),
 ]

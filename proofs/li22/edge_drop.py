@@ -57,6 +57,7 @@ from ._edge import (
     weighted,
     x,
 )
+from ._edge_runs import SLACK, at_step
 from ._linear_net import (
     D,
     D_next,
@@ -246,7 +247,14 @@ CLAIMS = [
         simulate=one_step,
         corrected=change,
     ),
-    Claim("li22/lemma-C.12.p2", first_two, SMALL_GAMMA | BELOW, derive=derive_first_two),
+    Claim(
+        "li22/lemma-C.12.p2",
+        first_two,
+        SMALL_GAMMA | BELOW,
+        derive=derive_first_two,
+        simulate=at_step,
+        waive=SLACK,
+    ),
     Claim(
         "li22/lemma-C.12.p3",
         third(positive_part - 2 * c7 * n),

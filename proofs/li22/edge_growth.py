@@ -50,6 +50,7 @@ from ._edge import (
     split,
     x,
 )
+from ._edge_runs import at_step
 from ._linear_net import (
     D,
     D_next,
@@ -271,10 +272,16 @@ LOOSE = {
 }
 
 CLAIMS = [
-    Claim("li22/lemma-C.11.p1", step, EIGENVECTOR, derive=derive_step),
+    Claim("li22/lemma-C.11.p1", step, EIGENVECTOR, derive=derive_step, simulate=at_step),
     Claim("li22/lemma-C.11.p2", rate, SMALL_GAMMA, derive=derive_rate, waive=LOOSE),
     Claim("li22/lemma-C.11.p3", perturbation, derive=derive_perturbation),
-    Claim("li22/lemma-C.11.p4", first_line, EIGENVECTOR, derive=derive_step),
+    Claim(
+        "li22/lemma-C.11.p4",
+        first_line,
+        EIGENVECTOR,
+        derive=derive_step,
+        simulate=at_step,
+    ),
     Claim("li22/lemma-C.11.p5", second_line, derive=derive_second_line, corrected=true_second_line),
     Claim(
         "li22/lemma-C.11.p6",

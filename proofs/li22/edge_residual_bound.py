@@ -60,6 +60,7 @@ from ._edge import (
     weighted,
     x,
 )
+from ._edge_runs import SLACK, at_step
 from ._linear_net import (
     A,
     A_next,
@@ -312,7 +313,13 @@ CLAIMS = [
         corrected=Equation(shift, -per_step * increment()),
         reading="The right-hand side of (17), as written in the first line.",
     ),
-    Claim("li22/lemma-C.9.p2", step(increment(lam1), with_norms(lam1)), derive=derive_norms),
+    Claim(
+        "li22/lemma-C.9.p2",
+        step(increment(lam1), with_norms(lam1)),
+        derive=derive_norms,
+        simulate=at_step,
+        waive=SLACK,
+    ),
     Claim(
         "li22/lemma-C.9.p3",
         step(with_norms(lam1), third(D1)),
@@ -328,7 +335,7 @@ CLAIMS = [
         derive=derive_uniform,
         corrected=step(fourth(one), fifth),
     ),
-    Claim("li22/lemma-C.9.p6", lower, BELOW, derive=derive_lower),
+    Claim("li22/lemma-C.9.p6", lower, BELOW, derive=derive_lower, simulate=at_step, waive=SLACK),
     Claim("li22/lemma-C.9.p7", combined, derive=derive_combined),
     Claim("li22/lemma-C.9.p8", threshold(one), derive=derive_threshold, corrected=threshold(c5)),
     Claim(
