@@ -15,10 +15,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from hypothesis import strategies as st
-
-from eostheory.agree import measured
 from eostheory.claims import Claim
 from eostheory.formula import (
     Expr,
@@ -37,38 +33,44 @@ from eostheory.formula import (
 )
 
 from ._notation import D, eta
+from ._zone_start import (
+    C,
+    alpha_0,
+    big,
+    c,
+    c_1,
+    c_2,
+    c_3,
+    delta,
+    dim,
+    first,
+    height,
+    high,
+    length,
+    length_hat,
+    low,
+    middle,
+    offset,
+    positive,
+    r,
+    root,
+    second,
+    sigma_0,
+    simulate_radius,
+    simulate_triangle,
+    start,
+    top,
+    turned,
+    u_0,
+    v_zeta,
+)
 
 if TYPE_CHECKING:
-    from eostheory.agree import Sample
     from eostheory.symbolic import Model
 
 Parts = dict[str, Statement]
 ZERO, ONE = as_expr(0), as_expr(1)
 
-
-def _positive(name: str, latex: str = "") -> Any:
-    return scalar(name, latex or name, positive=True)
-
-
-delta, r = _positive("delta", r"\delta"), _positive("r")
-c, C, root = _positive("c"), _positive("C"), _positive("root", r"\sqrt{\log(1/\delta)}")
-dim = _positive("dim", "D")
-low = scalar("low", r"\Pr[r<c\,\delta\sigma_0]", nonnegative=True)
-high = scalar("high", r"\Pr[r>C\sigma_0\sqrt{\log(1/\delta)}]", nonnegative=True)
-top = scalar("top", r"\Pr[|\langle\hat x_0,v_1^H(\zeta_0)\rangle|<c\,\delta r]", nonnegative=True)
-alpha_0, sigma_0 = _positive("alpha_0", r"\alpha_0"), _positive("sigma_0", r"\sigma_0")
-height = scalar("height", r"|h_0|\eta", nonnegative=True)
-length = scalar("length", r"\|x_0\|_2", nonnegative=True)
-middle = scalar("middle", r"\|P_{NZT}^H(\phi_0)x_0\|_2", nonnegative=True)
-u_0 = scalar("u_0", "u_0")
-c_1, c_2, c_3 = (_positive(f"c_{k}") for k in (1, 2, 3))
-big = _positive("C_0")
-first = scalar("first", r"|\langle\hat x_0,v_1^H(\zeta_0)\rangle|", nonnegative=True)
-second = scalar("second", r"|\langle\hat x_0-x_0,v_1^H(\zeta_0)\rangle|", nonnegative=True)
-turned = scalar("turned", r"\|v_1^H(\zeta_0)-v_1^H(\phi_0)\|_2", nonnegative=True)
-length_hat = scalar("length_hat", r"\|\hat x_0\|_2", nonnegative=True)
-start, offset = vector("start", D, r"\hat x_0"), vector("offset", D, "x_0")
-v_zeta = vector("v_zeta", D, r"v_1^H(\zeta_0)")
 
 # ------------------------------------------------------------------------------- statements
 radius: Parts = {
@@ -116,7 +118,7 @@ misaligned: Parts = {
 # ------------------------------------------------------------------------------ derivations
 def derive_radius(m: Model) -> None:
     """One Gaussian coordinate near zero, and all of them far from it."""
-    peak, share = _positive("peak"), scalar("share", nonnegative=True)
+    peak, share = positive("peak"), scalar("share", nonnegative=True)
     m.assume(Inequality(share, "<=", ONE))
     m.step(
         "|xi_1| <= r: Pr[r < s] <= Pr[|g| < s sqrt(D)/sigma_0] <= 2 s sqrt(D)/(sigma_0 sqrt 2pi)"
@@ -126,7 +128,7 @@ def derive_radius(m: Model) -> None:
     m.assume(Inequality(2 * c * sqrt(dim), "<=", ONE))
     m.define(low, share * 2 * peak * c * delta * sqrt(dim))
     m.step("if r > s some |g_i| exceeds s/sigma_0: Pr[r > s] <= 2 D exp(-s^2/(2 sigma_0^2))")
-    growth = _positive("growth")
+    growth = positive("growth")
     m.define(delta, exp(-(root**2)))
     m.define(high, share * 2 * dim * delta / growth)
     m.step("growth = exp((C^2/2 - 1) log(1/delta)) >= 1 + (C^2/2 - 1) log(1/delta)")
@@ -143,7 +145,7 @@ def derive_radius(m: Model) -> None:
 
 def derive_top(m: Model) -> None:
     """The top coordinate is independent of the others."""
-    peak, share = _positive("peak"), scalar("share", nonnegative=True)
+    peak, share = positive("peak"), scalar("share", nonnegative=True)
     m.assume(Inequality(share, "<=", ONE))
     m.step("c delta <= 1/2: |g_1| < c delta |g| implies |g_1| < 2 c delta |g'|, g' the other ones")
     m.step("given g', the probability is at most 2 peak times the width; E|g'| <= sqrt(D)")
@@ -194,7 +196,7 @@ def derive_orders(m: Model) -> None:
 def derive_dominant(m: Model) -> None:
     """delta is large enough against r."""
     m.uses("lyu22/lemma-H.8.p5")
-    root_eta = _positive("root_eta")
+    root_eta = positive("root_eta")
     m.assume(Inequality(height, ">=", r * (c_1 * delta - (c_2 + c_3) * r)), by="orders")
     m.step("r <= C sigma_0 sqrt(log(1/delta)), sigma_0 <= alpha_0 eta, and delta >= eta")
     m.assume(Inequality(r, "<=", C * alpha_0 * eta * root_eta), by="radius")
@@ -210,11 +212,11 @@ def derive_bounded(m: Model) -> None:
     reach = alpha_0 * eta * root
     m.step("r = O(sigma_0 sqrt(log(1/delta))) = O(alpha_0 eta sqrt(log(1/delta)))")
     m.define(length, reach * letters[0] + reach**2 * letters[1])
-    mu = _positive("mu", r"\mu(\zeta_0)")
+    mu = positive("mu", r"\mu(\zeta_0)")
     m.step("1/sqrt(v_0) = mu(zeta_0) + O(alpha_0 eta), and mu(phi_0) = mu(zeta_0) + O(r)")
     there, rate = mu + reach * letters[2], mu + alpha_0 * eta * letters[3]
     m.step("mu(phi_0)^2 v_0 - 1 = (mu(phi_0) - rate)(mu(phi_0) + rate)/rate^2")
-    inverse = _positive("inverse")
+    inverse = positive("inverse")
     m.define(u_0, (there - rate) * (there + rate) * inverse / eta)
     m.example({
         **dict.fromkeys(letters, 0), letters[2]: 1, alpha_0: 1, root: 1, eta: Fraction(1, 64),
@@ -227,7 +229,7 @@ def derive_deviated(m: Model) -> None:
     m.uses("lyu22/lemma-H.8.p6")
     m.patience = 0.1
     longer, more, wide = (scalar(k, nonnegative=True) for k in ("longer", "more", "wide"))
-    growth, fits = _positive("growth"), scalar("fits", nonnegative=True)
+    growth, fits = positive("growth"), scalar("fits", nonnegative=True)
     m.define(delta, exp(-(root**2)))
     m.define(sigma_0, eta * exp(-(alpha_0**2)) * (1 + wide))
     floor = (C * (alpha_0 + root)) ** 2
@@ -252,7 +254,7 @@ def _smallest() -> dict[Any, Any]:
     names = ("longer", "more", "wide", "fits")
     return {
         **{scalar(name, nonnegative=True): 0 for name in names},
-        _positive("growth"): sympy.exp(11), alpha_0: 1, root: 1, C: 2, c_1: 1,
+        positive("growth"): sympy.exp(11), alpha_0: 1, root: 1, C: 2, c_1: 1,
         eta: Fraction(1, 64),
     }  # fmt: skip
 
@@ -265,59 +267,6 @@ def derive_misaligned(m: Model) -> None:
     m.define(middle, share * length)
     m.assume(Inequality(length, "<=", c_2 * r), by="radius")
     m.assume(Inequality(height, ">=", c_1 * (delta * r)), by="top")
-
-
-# ------------------------------------------------------------------------------ simulations
-def simulate_radius(sample: Sample) -> None:
-    """Exact chi distributions for constants as the derivation chooses them."""
-    from scipy import stats
-
-    size = sample.draw(st.integers(1, 40), "D")
-    for k in range(1, 12):
-        chance = 2.0**-k
-        depth = 0.5 / size**0.5
-        width = (2 + 16 * size) ** 0.5
-        edge = -np.log(chance)
-        sample.observe(
-            {
-                dim: size, delta: chance, c: measured(depth, 4), C: measured(width, 4),
-                root: measured(edge**0.5, 4),
-                low: measured(stats.chi2.cdf(size * (depth * chance) ** 2, size), 1000),
-                high: measured(stats.chi2.sf(size * width**2 * edge, size), 10**6),
-                top: measured(
-                    stats.beta.cdf((depth / 2 * chance) ** 2, 0.5, (size - 1) / 2)
-                    if size > 1 else 0.0, 1000,
-                ),
-            }
-        )  # fmt: skip
-
-
-def simulate_triangle(sample: Sample) -> None:
-    """Any vectors."""
-    size = sample.draw(st.integers(2, 8), "D")
-    rng = np.random.default_rng(sample.draw(st.integers(0, 10**6), "seed"))
-    unit = rng.normal(size=size)
-    unit /= np.linalg.norm(unit)
-    side = rng.normal(size=size)
-    side -= (side @ unit) * unit
-    side /= np.linalg.norm(side)
-    cases = [(np.eye(size)[0], np.eye(size)[0] / 2, 0.0)]
-    for angle in (0.125, 0.5, 1.0):
-        cases += [(unit, unit - side / np.tan(angle), angle), (unit, rng.normal(size=size), angle)]
-    for hat, away, angle in cases:
-        # Without a turn the bound is an equality.
-        axis = np.eye(size)[0] if angle == 0 else unit
-        other = np.cos(angle) * axis + np.sin(angle) * side
-        scale = 1 + float(np.linalg.norm(away))
-        found = {
-            height: abs(away @ other),
-            first: abs(hat @ axis),
-            second: abs((hat - away) @ axis),
-            turned: np.linalg.norm(axis - other) if angle else 0.0,
-            length: np.linalg.norm(away),
-            length_hat: np.linalg.norm(hat),
-        }
-        sample.observe({k: measured(float(v), 60, scale) for k, v in found.items()})
 
 
 ROOM = "the constants are chosen with room to spare"

@@ -1,0 +1,94 @@
+"""Symbols of a random start, its exact probabilities, and vectors for a triangle inequality."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from eostheory.agree import measured
+from eostheory.formula import scalar, vector
+
+from ._notation import D
+
+if TYPE_CHECKING:
+    from eostheory.agree import Sample
+
+
+def positive(name: str, latex: str = "") -> Any:
+    """A positive scalar."""
+    return scalar(name, latex or name, positive=True)
+
+
+delta, r = positive("delta", r"\delta"), positive("r")
+c, C, root = positive("c"), positive("C"), positive("root", r"\sqrt{\log(1/\delta)}")
+dim = positive("dim", "D")
+low = scalar("low", r"\Pr[r<c\,\delta\sigma_0]", nonnegative=True)
+high = scalar("high", r"\Pr[r>C\sigma_0\sqrt{\log(1/\delta)}]", nonnegative=True)
+top = scalar("top", r"\Pr[|\langle\hat x_0,v_1^H(\zeta_0)\rangle|<c\,\delta r]", nonnegative=True)
+alpha_0, sigma_0 = positive("alpha_0", r"\alpha_0"), positive("sigma_0", r"\sigma_0")
+height = scalar("height", r"|h_0|\eta", nonnegative=True)
+length = scalar("length", r"\|x_0\|_2", nonnegative=True)
+middle = scalar("middle", r"\|P_{NZT}^H(\phi_0)x_0\|_2", nonnegative=True)
+u_0 = scalar("u_0", "u_0")
+c_1, c_2, c_3 = (positive(f"c_{k}") for k in (1, 2, 3))
+big = positive("C_0")
+first = scalar("first", r"|\langle\hat x_0,v_1^H(\zeta_0)\rangle|", nonnegative=True)
+second = scalar("second", r"|\langle\hat x_0-x_0,v_1^H(\zeta_0)\rangle|", nonnegative=True)
+turned = scalar("turned", r"\|v_1^H(\zeta_0)-v_1^H(\phi_0)\|_2", nonnegative=True)
+length_hat = scalar("length_hat", r"\|\hat x_0\|_2", nonnegative=True)
+start, offset = vector("start", D, r"\hat x_0"), vector("offset", D, "x_0")
+v_zeta = vector("v_zeta", D, r"v_1^H(\zeta_0)")
+
+
+def simulate_radius(sample: Sample) -> None:
+    """Exact chi distributions for constants as the derivation chooses them."""
+    from scipy import stats
+
+    size = sample.draw(st.integers(1, 40), "D")
+    for k in range(1, 12):
+        chance = 2.0**-k
+        depth = 0.5 / size**0.5
+        width = (2 + 16 * size) ** 0.5
+        edge = -np.log(chance)
+        sample.observe(
+            {
+                dim: size, delta: chance, c: measured(depth, 4), C: measured(width, 4),
+                root: measured(edge**0.5, 4),
+                low: measured(stats.chi2.cdf(size * (depth * chance) ** 2, size), 1000),
+                high: measured(stats.chi2.sf(size * width**2 * edge, size), 10**6),
+                top: measured(
+                    stats.beta.cdf((depth / 2 * chance) ** 2, 0.5, (size - 1) / 2)
+                    if size > 1 else 0.0, 1000,
+                ),
+            }
+        )  # fmt: skip
+
+
+def simulate_triangle(sample: Sample) -> None:
+    """Any vectors."""
+    size = sample.draw(st.integers(2, 8), "D")
+    rng = np.random.default_rng(sample.draw(st.integers(0, 10**6), "seed"))
+    unit = rng.normal(size=size)
+    unit /= np.linalg.norm(unit)
+    side = rng.normal(size=size)
+    side -= (side @ unit) * unit
+    side /= np.linalg.norm(side)
+    cases = [(np.eye(size)[0], np.eye(size)[0] / 2, 0.0)]
+    for angle in (0.125, 0.5, 1.0):
+        cases += [(unit, unit - side / np.tan(angle), angle), (unit, rng.normal(size=size), angle)]
+    for hat, away, angle in cases:
+        # Without a turn the bound is an equality.
+        axis = np.eye(size)[0] if angle == 0 else unit
+        other = np.cos(angle) * axis + np.sin(angle) * side
+        scale = 1 + float(np.linalg.norm(away))
+        found = {
+            height: abs(away @ other),
+            first: abs(hat @ axis),
+            second: abs((hat - away) @ axis),
+            turned: np.linalg.norm(axis - other) if angle else 0.0,
+            length: np.linalg.norm(away),
+            length_hat: np.linalg.norm(hat),
+        }
+        sample.observe({k: measured(float(v), 60, scale) for k, v in found.items()})
