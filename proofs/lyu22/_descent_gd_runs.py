@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from eostheory.agree import Sample
-    from eostheory.numeric.losses import LossFunction
+    from eostheory.numeric.autodiff import LossFunction
 
 Table = dict[Any, Any]
 EPSILON = 2.0**-17

@@ -155,8 +155,9 @@ def simulate_shrinking(sample: Sample) -> None:
     for t, step in enumerate(gd(loss, axis, eta, 12, decay)):
         if t in (1, 2, 5, 11):
             value = step.w.numpy().copy()
-            sample.observe({eta_hat: eta, lam_hat: decay, start: axis, number: t,
-                            later: Measured(value, 2.0**-50 * (t + 2) * abs(value).max())})  # fmt: skip
+            reached = Measured(value, 2.0**-50 * (t + 2) * abs(value).max())
+            known = {eta_hat: eta, lam_hat: decay, start: axis, number: t}
+            sample.observe({**known, later: reached})
 
 
 def simulate_norms(sample: Sample) -> None:

@@ -176,5 +176,5 @@ def convex(sample: Sample) -> None:
             read = reader(running)
             known = {grad_convex: read(gradient(loss, here)), gap_convex: read(loss(here))}
         # the first part is about a loss with the PL condition, here a quadratic
-        known[grad] = low * factor**-1 * here
-        sample.observe({mu: low, distance: size, **known})
+        slope = low / factor * here
+        sample.observe({mu: low, distance: size, grad: slope, **known})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HALF = Fraction(1, 2)
 product = eta_hat * lam_hat
-FEW = {"quick": 2, "default": 6, "thorough": 30}
+FEW = {"quick": 1, "default": 6, "thorough": 30}
 
 # -------------------------------------------------------------------------------- statements
 taylor: dict[str, Statement] = {

@@ -13,7 +13,7 @@ theorem survives.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eostheory.claims import Claim
 from eostheory.formula import (
@@ -130,7 +130,7 @@ second_phase: dict[str, Statement] = {
 
 
 # -------------------------------------------------------------------------------- derivations
-def tight(m: Model, share: Fraction, extra: dict[object, object]) -> None:
+def tight(m: Model, share: Fraction, extra: dict[Any, Any]) -> None:
     """An exact instance on which the drop of the potential is almost the printed one.
 
     PL is an equation, Psi falls from 1 to 1 - 2^-12, and 1 - s lambda_max/2 is ``share``.
@@ -167,7 +167,12 @@ def derive_g1(m: Model) -> None:
 def lemma_potential(m: Model) -> None:
     """Psi - Psi' >= k s |g| sqrt(2 mu)/2, whatever is known to be at most 1 - s lambda_max/2."""
     root, size, k, s, p, q = (scalar(x, nonnegative=True) for x in "rGkspq")
-    where = {root: sqrt(2 * mu), size: norm(g), k: 1 - rate * lam_max / 2, s: rate}
+    where: dict[Expr, Expr] = {
+        root: sqrt(2 * mu),
+        size: norm(g),
+        k: 1 - rate * lam_max / 2,
+        s: rate,
+    }
     m.lemma("PL in the potential", potential_pl)
     m.lemma(
         "decrease of the potential",
@@ -276,14 +281,21 @@ def derive_second_phase(m: Model) -> None:
     m.define(d.K, 2 * start / (sqrt(2 * mu) * C_1))
     if "before_T2" not in m.withheld:
         lemma_potential(m)
-    small = {eta_hat: 1, lam_hat: Fraction(1, 256), C_1: 1, first: 0, start: 1, path: 0}
+    small: dict[Any, Any] = {
+        eta_hat: 1,
+        lam_hat: Fraction(1, 256),
+        C_1: 1,
+        first: 0,
+        start: 1,
+        path: 0,
+    }
     tight(m, Fraction(1, 16) + Fraction(1, 2**16), small)
 
 
 PL = {"pl": "the mu-PL inequality at theta_t"}
 DESCENT = {"descent": "the descent lemma, with lambda_max for the supremum along the step"}
 STABLE = {"stable": "the effective rate is below 2/lambda_max"}
-FEW = {"quick": 2, "default": 6, "thorough": 30}
+FEW = {"quick": 1, "default": 6, "thorough": 30}
 BY_SUM = "The sum over the steps is a letter; what each step contributes is the claim before."
 
 

@@ -1,4 +1,4 @@
-r"""Scale invariance: what it says of gradients, Hessians, flows and norms, and what weight decay adds.
+r"""Scale invariance: gradients, Hessians, flows and norms, and what weight decay adds to them.
 
 Setting:  L(c w) = L(w) for every c > 0; w' = (1 - eta lambda) w - eta grad L(w), theta = w / |w|.
 Claims:   the definitions of sections 1 and 3; homogeneity as section 1 prints it; eq. (2); the
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
+    Expr,
     Inequality,
     Statement,
     as_expr,
@@ -26,9 +27,7 @@ from eostheory.formula import (
     matrix,
     norm,
     norm2,
-    scalar,
     substitute,
-    vector,
 )
 
 from . import _homogeneity_runs as runs
@@ -47,7 +46,6 @@ from ._gwsi import (
     rate,
     real_step,
     theta,
-    theta_next,
     w,
     w_next,
 )
@@ -146,7 +144,7 @@ def derive_homogeneity(m: Model) -> None:
     differentiate_the_identity(m)
     if "scale_invariant" not in m.withheld:
         m.step("c = 1/|w| makes c w the direction of w")
-        at = {c: 1 / norm(w)}
+        at: dict[Expr, Expr] = {c: 1 / norm(w)}
         m.define(grad_theta, substitute(m.normal(grad_cw), at))
         m.define(hessian_theta, substitute(m.normal(hessian_cw), at))
 
@@ -183,8 +181,10 @@ def derive_norms(m: Model) -> None:
         m.define(after, (1 - eta_hat * lam_hat) * w - eta_hat * g)
         m.relation(dot(g, w), 0, by="scale_invariant")
         threshold = lam_hat * (2 - eta_hat * lam_hat) * norm2(w)
-        way = "<" if size == "small" else ">"
-        m.assume(Inequality(eta_hat * norm2(g), way, threshold), by=size)
+        low, high = eta_hat * norm2(g), threshold
+        if size == "large":
+            low, high = high, low
+        m.assume(Inequality(low, "<", high), by=size)
     table = {w: (3, 4), eta_hat: 1, lam_hat: Fraction(1, 2)}
     sizes = {grad_small: (2, Fraction(-3, 2)), grad_large: (8, -6)}
     if "scale_invariant" in m.withheld:
@@ -279,7 +279,7 @@ CLAIMS = [
         derive=derive_norms,
         simulate=runs.simulate_norms,
         examples=FEW,
-        reading="What the sketch says, with its sizes made exact: (a) a small gradient, (b) a large "
-        "one. The threshold is where Lemma E.1 keeps the norm.",
+        reading="What the sketch says, with its sizes made exact: (a) a small gradient, (b) a "
+        "large one. The threshold is where Lemma E.1 keeps the norm.",
     ),
 ]

@@ -24,17 +24,11 @@ from eostheory.formula import (
 )
 
 from . import _rmsprop_runs as runs
-from ._gwsi import scheduler
+from ._gwsi import beta, eta, gbar, moment, moment_next, rate, scheduler
 from ._rmsprop_runs import (
-    beta,
     beta_min,
     delta_v,
-    eta,
-    gbar,
     grad,
-    moment,
-    moment_next,
-    rate,
     theta,
     theta_next,
     theta_next_scheduled,

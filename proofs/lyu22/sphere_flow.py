@@ -29,9 +29,9 @@ from eostheory.formula import (
 )
 
 from . import _sphere_runs as runs
+from ._gwsi import D
 from ._sphere_runs import (
     C_b,
-    D,
     H,
     P,
     beta,
