@@ -61,7 +61,11 @@ def at_step(sample: Sample) -> None:
             * torch.dot(network.D, network.F)
             * square
         )
+        share = float(seed_of(sample, "k_s").uniform(0.0, 1.0, 1))
+        mean = share * network.step(rate).grams()[0] + (1 - share) * grams[0]
         found |= {
+            edge.k_s: share,
+            edge.Gamma_rest: known(run, star - mean),
             edge.gamma: known(run, along),
             edge.gamma_star: weight,
             edge.Gamma_star: known(run, star - weight * square),

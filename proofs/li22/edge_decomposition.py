@@ -22,7 +22,6 @@ from eostheory.formula import (
     Statement,
     as_expr,
     dot,
-    matrix,
     norm,
     norm2,
     scalar,
@@ -33,6 +32,7 @@ from ._edge import (
     GAP,
     PATIENCE,
     SMALL_GAMMA,
+    Gamma_rest,
     Gamma_star,
     Lambda,
     Lambda_next,
@@ -52,6 +52,7 @@ from ._edge import (
     w,
     weighted,
 )
+from ._edge_runs import at_step
 from ._linear_net import (
     A,
     A_next,
@@ -78,7 +79,6 @@ if TYPE_CHECKING:
 
 Parts = dict[str, Statement]
 
-Gamma_rest = matrix("Gamma_rest", "n", "n", r"\boldsymbol\Gamma'(t)", symmetric=True)
 a = scalar("a", r"\|\mathbf A(t)\|^2", nonnegative=True)
 a_next = scalar("a_next", r"\|\mathbf A(t+1)\|^2", nonnegative=True)
 one = as_expr(1)
@@ -245,6 +245,7 @@ CLAIMS = [
         "li22/cor-C.3.p1",
         explicit(2 * width / d),
         derive=derive_explicit,
+        simulate=at_step,
         corrected=explicit(width / d),
     ),
     Claim("li22/cor-C.3.p2", compared, GAP, derive=derive_above, extraction=INDEX),
