@@ -104,37 +104,36 @@ def _shape(sample: Sample) -> tuple[int, int, int]:
 
 
 @cache
-def one_step_bends(dim: int, rank: int, seed: int) -> Values:
+def one_step_bends(sphere: bool, dim: int, rank: int, seed: int) -> Values:
     """The quadratic part of one real step at the critical rate, at x and at U x."""
-    loss = valley(True, dim, rank, seed)
-    values = quadratic_part(True, dim, rank, seed)
+    loss = valley(sphere, dim, rank, seed)
+    values = quadratic_part(sphere, dim, rank, seed)
     at = look(loss, np.zeros(dim))
-    turned = at.hessian @ values["step0"]
-    turned = values["step0"] - 2 / at.lam * turned
-    found = {name: _bend(loss, at.lam, along) for name, along in
-             (("bent_x", values["step0"]), ("bent_Ux", turned))}  # fmt: skip
-    return {**values, **{k: measured(v, ROUNDINGS, 100.0) for k, v in found.items()}}
+    turned = values["step0"] - 2 / at.lam * (at.hessian @ values["step0"])
+    found = {"bent_x": values["step0"], "bent_Ux": turned}
+    bends = {k: measured(_bend(loss, at.lam, v), ROUNDINGS, 100.0) for k, v in found.items()}
+    return {**values, **bends, "mu": 2.0 / values["lam"]}
 
 
 def _bend(loss: Valley, lam: float, along: Array) -> Array:
-    """Minus half the second derivative of one step along a curve of the sphere."""
+    """Minus half the second derivative of one step along a line, or along a curve of the sphere."""
     direction = torch.tensor(along)
-    # The curve itself bends by -|x|^2 phi; its linear image bends by the same, for U phi = phi.
     hessian = torch.tensor(loss.hessian(np.zeros(loss.dim)))
+    place = normalized if loss.sphere else torch.clone
 
     def excess(s: torch.Tensor) -> torch.Tensor:
-        x = normalized(s * direction)
-        after = normalized(x - 2 / lam * torch.func.grad(loss.loss)(x))
+        x = place(s * direction)
+        after = place(x - 2 / lam * torch.func.grad(loss.loss)(x))
         return after - (x - 2 / lam * (hessian @ x))
 
     twice = torch.func.jacrev(torch.func.jacrev(excess))(torch.tensor(0.0, dtype=torch.float64))
     return np.asarray(-0.5 * twice.numpy())
 
 
-def draw_bends(sample: Sample) -> None:
+def draw_bends(sample: Sample, sphere: bool) -> None:
     """Observe the quadratic parts of one and of two real steps."""
     dim, rank, seed = _shape(sample)
-    values = one_step_bends(dim, rank, seed)
+    values = one_step_bends(sphere, dim, rank, seed)
     sample.observe({SYMBOLS[k]: v for k, v in values.items()})
 
 

@@ -12,6 +12,7 @@ where a projection is meant, and a number added to a vector.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ from ._notation import (
     glog,
     glog_full,
     lam,
+    mu,
     psi_v1,
     psi_x,
     r,
@@ -108,6 +110,14 @@ norm_of_step: Parts = {
     "norm": Equation(norm(hat), sqrt(norm2(theta) + rate0**2 * norm2(grad))),
     "size": OrderBound(hat_norm, as_expr(1), r**2 * eta**2),
 }
+third_sum = U @ T(step0, step0) + T(U @ step0, U @ step0)
+flat_term = (mu / 2) * third_sum
+lengths = norm2(H @ step0) + norm2(H @ (U @ step0))
+in_short = {
+    False: Equation(psi_x, flat_term),
+    True: Equation(psi_x, flat_term + (mu**2 / 2) * lengths * foot),
+}
+one_step = Equation(bent_x, (1 / lam) * T(step0, step0) + (2 / lam**2) * norm2(H @ step0) * foot)
 composed = Equation(psi_x, U @ bent_x + bent_Ux)
 fixed: Parts = {
     "U": Equation(U @ foot, (eye(D) - (2 / lam) * H) @ foot),
@@ -257,6 +267,30 @@ def simulate_split(sample: Sample) -> None:
     sample.predicate("sum of vectors", sum_of_vectors)
 
 
+def derive_notation(m: Model, sphere: bool) -> None:
+    """The quadratic term of Lemma J.2 or J.5, with mu_t for 2/lambda_1."""
+    minimizer(m, sphere)
+    m.uses("lyu22/lemma-J.5.psi" if sphere else "lyu22/lemma-J.2.psi")
+    m.define(psi_x, quadratic(step0, sphere))
+
+
+def derive_bend(m: Model) -> None:
+    """What one real step at the critical rate adds to its linear part."""
+    minimizer(m, True)
+    m.relation(dot(foot, step0), 0, by="sphere")
+    start = vector("start", D)
+
+    def place(y: Expr) -> Expr:
+        return (foot + y) / sqrt(norm2(foot + y)) - foot
+
+    at = place(start)
+    moved = place(at - (2 / lam) * (H @ at + Fraction(1, 2) * T(at, at)))
+    m.step("differentiated twice along a curve of the sphere; minus half of what is left")
+    excess = moved - (at - (2 / lam) * (H @ at))
+    twice = m.differentiate(m.differentiate(excess, start, step0), start, step0)
+    m.define(bent_x, m.normal(substitute(Fraction(-1, 2) * twice, {start: 0 * start})))
+
+
 # ------------------------------------------------------------------------------- the claims
 def _at_minimum(
     name: str,
@@ -301,7 +335,7 @@ CLAIMS = [
         composed,
         keep("scale invariance"),
         derive=derive_composed,
-        simulate=draw_bends,
+        simulate=partial(draw_bends, sphere=True),
     ),
     Claim(
         "lyu22/lemma-J.5.p4",
@@ -374,4 +408,28 @@ CLAIMS = [
         waive=multiples_of_zero("dot(glog, v1)"),
     ),
     _at_minimum("lemma-L.5.p4", False, null_part, "null space", waive=ANY_RATE),
+    Claim(
+        "lyu22/lemma-J.5.p1",
+        one_step,
+        keep("scale invariance, sphere"),
+        derive=derive_bend,
+        simulate=partial(draw_bends, sphere=True),
+        reading=(
+            "A definition; what makes it the right one is that it is the quadratic part of one "
+            "step at the critical rate."
+        ),
+    ),
+    Claim(
+        "lyu22/appL3.psi",
+        in_short[False],
+        derive=partial(derive_notation, sphere=False),
+        simulate=partial(draw_bends, sphere=False),
+    ),
+    Claim(
+        "lyu22/eq-50",
+        in_short[True],
+        derive=partial(derive_notation, sphere=True),
+        simulate=partial(draw_bends, sphere=True),
+        reading="The second third derivative is printed at phi; phi_t is meant, as in the first.",
+    ),
 ]
