@@ -34,6 +34,8 @@ flow_10 = vector("flow_10", D, r"\tfrac{d}{d\tau}\hat\zeta(\tau)")
 flow_doubled = vector("flow_doubled", D, r"\tfrac{d}{d\tau}\hat\zeta(2\tau)")
 C_b = scalar("C_b", positive=True)
 eta = scalar("eta", r"\eta", positive=True)
+alpha = scalar("alpha", r"\eta_{\mathrm{in}}^{-o(1)}", positive=True)
+size = scalar("size", r"\|x_t\|_2", nonnegative=True)
 eta_in = scalar("eta_in", r"\eta_{\mathrm{in}}", positive=True)
 beta = scalar("beta", r"\beta")
 
@@ -157,6 +159,21 @@ def flows(sample: Sample) -> None:
             flow_doubled: read(half + half),
         }
     sample.observe({grad_log: slope, C_b: weight, **found})
+
+
+def edge_state(sample: Sample) -> None:
+    """States at the limits of what alpha allows."""
+    inner = 4.0 ** sample.draw(st.integers(-12, -4), "log4 eta_in")
+    base = math.sqrt(2 * inner)
+    most = sample.draw(st.integers(4, 16), "4 alpha") / 4 * min(1.0, 0.5 / (4 * base))
+    top = sample.draw(st.integers(1, 32), "8 lambda_1") / 8
+    factor = 1.0 if sample.holds("bounded") else 2.0
+    for u in (-most, most, most / 3, -most / 1024):
+        limit = abs(u) * (1 + 2.0**-40)
+        found = 2 / top / math.sqrt(1 + base * factor * u)
+        sample.observe({eta_in: inner, alpha: limit, lam_1: top,
+                        size: Measured(factor * abs(u) * base, 2.0**-50 * most * base),
+                        rate: Measured(found, 2.0**-50 * found)})  # fmt: skip
 
 
 def moment(sample: Sample) -> None:

@@ -63,6 +63,7 @@ from ._descent_letters import (
 from ._gwsi import INVARIANT, SHRINKS, eta_hat, lam_hat
 
 if TYPE_CHECKING:
+    from eostheory.formula import Expr
     from eostheory.symbolic import Model
 
 zero = as_expr(0)

@@ -19,6 +19,7 @@ from eostheory.formula import (
     Equation,
     Inequality,
     Statement,
+    absolute,
     as_expr,
     dot,
     norm2,
@@ -34,6 +35,7 @@ from ._sphere_runs import (
     C_b,
     H,
     P,
+    alpha,
     beta,
     decay_rate,
     eta,
@@ -48,6 +50,7 @@ from ._sphere_runs import (
     lam_i,
     radial,
     rate,
+    size,
     tangent,
     theta,
 )
@@ -81,6 +84,12 @@ eigenvalues: dict[str, Statement] = {
 sharpness_decay = Equation(decay_rate, -2 * norm2(grad_log) / (4 + norm2(grad_log)))
 flow_three = Equation(flow, -2 * grad_log / (4 + norm2(grad_log)))
 flow_eight = Equation(flow_8, -1 * grad_log / (4 + 2 / C_b * norm2(grad_log)))
+edge_conditions: dict[str, Statement] = {
+    "displacement": Inequality(size, "<=", sqrt(2) * alpha * sqrt(eta_in)),
+    "rate": Inequality(
+        absolute(rate - 2 / lam_1), "<=", 2 / lam_1 * sqrt(2) * alpha * sqrt(eta_in)
+    ),
+}
 flow_ten = Equation(flow_10, -1 * grad_log / (4 + norm2(grad_log)))
 same_flow = Equation(flow_doubled, -2 * grad_log / (4 + norm2(grad_log)))
 decay_of_moment = Equation(beta, 1 - 2 * eta**2)
@@ -180,6 +189,20 @@ def derive_flows(m: Model) -> None:
     m.define(flow_doubled, m.differentiate(2 * inner, inner, as_expr(1)) * at_two)
 
 
+def derive_edge(m: Model) -> None:
+    """An alpha-bounded state: |x| <= alpha eta, |u| <= alpha, eta = sqrt(2 eta_in)."""
+    m.uses("lyu22/def-H.13")
+    z, small = scalar("eta_u", r"\eta u_t"), scalar("alpha_eta", r"\alpha\eta", positive=True)
+    m.assume(Inequality(lam_1, ">", zero), by="positive")
+    m.step("rate = 1/sqrt(v) with v (2/lambda_1)^2 = 1 + eta u, as u_t is defined")
+    m.define(rate, 2 / lam_1 / sqrt(1 + z))
+    m.define(alpha, small / sqrt(2 * eta_in))
+    m.assume(Inequality(size, "<=", small), by="bounded")
+    m.assume(Inequality(z, "<=", small), by="bounded")
+    m.assume(Inequality(z, ">=", -small), by="bounded")
+    m.assume(Inequality(small, "<=", as_expr(1) / 2), by="small_rate")
+
+
 def derive_moment(m: Model) -> None:
     """The base rate and decay rate of Theorem B.9."""
     m.uses("lyu22/thm-B.9")
@@ -231,6 +254,18 @@ CLAIMS = [
         derive=derive_decay,
         simulate=runs.decay,
         reading="The time is tau, printed t on the left.",
+    ),
+    Claim(
+        "lyu22/sec4.2.3.eos-hyp",
+        edge_conditions,
+        {
+            "bounded": "the state is alpha-bounded (Definition H.13)",
+            "small_rate": "alpha eta <= 1/2, which holds for small eta_in",
+        },
+        derive=derive_edge,
+        simulate=runs.edge_state,
+        reading="eta_in^{1/2 - o(1)} is alpha eta_in^{1/2} with alpha = eta_in^{-o(1)}; both "
+        "conditions follow from the induction hypothesis that the proof really carries.",
     ),
     Claim("lyu22/eq-3", flow_three, derive=derive_flows, simulate=runs.flows),
     Claim("lyu22/eq-8", flow_eight, derive=derive_flows, simulate=runs.flows),
