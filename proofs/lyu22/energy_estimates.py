@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
+    Expr,
     Inequality,
     OrderBound,
+    Predicate,
     Statement,
     as_expr,
     exp,
@@ -53,7 +55,7 @@ from ._orders import unless
 from ._transitions import FEW, K_0, ZERO, C_b, alpha, eta, sizes
 
 if TYPE_CHECKING:
-    from eostheory.symbolic import Model
+    from eostheory.symbolic import Decision, Model
 
 Parts = dict[str, Statement]
 ONE = as_expr(1)
@@ -94,6 +96,9 @@ refined: Parts = {
 telescoped_phi = OrderBound(phi_N - phi_0, -2 * eta**2 * pulls, alpha**3 * eta**3 * N)
 speed_printed = OrderBound(C_b**2 / (2 * K_0**2) * slope, speed, alpha**2 * eta**HALF)
 speed_corrected = OrderBound(-(C_b / (2 * K_0**2)) * slope, speed, alpha**2 * eta**HALF)
+reduced, sharpness = scalar("R", r"R(\theta)"), scalar("lam", r"\lambda_1^H", positive=True)
+gradient = vector("gradient", "D", r"\nabla\log\lambda_1^H(\theta)")
+function = Predicate("one thing", (reduced, gradient), "are one thing")
 zeta_N = vector("zeta_N", "D", r"\zeta(2N\eta^2)")
 
 
@@ -186,6 +191,23 @@ def derive_speed(m: Model) -> None:
     inverse = m.taylor("1/(1+z)", excess, 1, small=alpha**2 * eta**HALF) / K_0**2
     m.define(speed, -(C_b / 2) * inverse * there)
     m.example({slope: (1, 0), K_0: 3, C_b: 4, alpha: 1, eta: Fraction(1, 64)})
+
+
+def derive_reduced(m: Model) -> None:
+    """The function whose gradient moves phi; a number is no vector."""
+    m.uses("lyu22/def-H.2.phi")
+    m.step("phi moves along grad log(lambda_1): that is the gradient of R, which is a number")
+    m.define(reduced, log(sharpness))
+
+    def one_thing(left: Expr, right: Expr) -> Decision:
+        from eostheory.symbolic import Decision
+
+        if left.shape != right.shape:
+            shapes = {"left": str(left.shape), "right": str(right.shape)}
+            return Decision("fails", method="shapes", witness={"how": "shapes", **shapes})
+        return m.decide(Equation(left, right))
+
+    m.predicate("one thing", one_thing)
 
 
 def derive_match(m: Model) -> None:
@@ -313,6 +335,13 @@ CLAIMS = [
             "The printed sentence ends after the norm, without saying how small it is; read with "
             "the bound of the line before, O(alpha_max eta). Here alpha is alpha_max."
         ),
+    ),
+    Claim(
+        "lyu22/appN.R",
+        function,
+        derive=derive_reduced,
+        corrected=Equation(reduced, log(sharpness)),
+        reading="What follows takes the gradient of R for that of log lambda_1: R is a function.",
     ),
     Claim("lyu22/appN.K", local_constant, derive=derive_transition),
     Claim("lyu22/appN.transition", transition, derive=derive_transition),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
+    Expr,
     OrderBound,
     Statement,
     absolute,
@@ -40,9 +41,12 @@ from ._notation import (
     h2,
     hhat2,
     lam,
+    mu,
     phi0,
     phi2,
+    place2,
     top2,
+    uhat2,
     v1,
     x2,
     xhat2,
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
 
 Parts = dict[str, Statement]
 ZERO = as_expr(0)
+moment2 = scalar("moment2", r"\tilde v_{t+2}", positive=True)
 
 # ------------------------------------------------------------------------------- statements
 displacements: Parts = {
@@ -84,7 +89,26 @@ second_size = OrderBound(gbar1, lam * absolute(h0), h0**2 * eta)
 second_size_corrected = OrderBound(gbar1, lam * absolute(h0), alpha * absolute(h0) * eta)
 
 
+def two_steps_later(of: Expr) -> Parts:
+    """The hatted quantities of two steps later, h read off a displacement."""
+    return {
+        "x": Equation(xhat2, place2 - phi0),
+        "u": Equation(uhat2, (1 / eta) * (mu**2 * moment2 - 1)),
+        "h": Equation(hhat2, (1 / eta) * dot(of, v1)),
+    }
+
+
 # ------------------------------------------------------------------------------ derivations
+def derive_hats(m: Model) -> None:
+    """The hidden variables of appendix H.1 with the projection of two steps before."""
+    m.uses("lyu22/eq-15")
+    m.step("in all three the place and the moment are new, phi, mu and v_1 those of step t")
+    m.define(xhat2, place2 - phi0)
+    m.define(x2, place2 - phi2)
+    m.define(uhat2, (mu**2 * moment2 - 1) / eta)
+    m.define(hhat2, dot(v1, place2 - phi0) / eta)
+
+
 def derive_turned(m: Model) -> None:
     """Two displacements of size h eta that differ by the drift, read off along two axes."""
     m.uses("lyu22/lemma-H.11.p0")
@@ -169,4 +193,14 @@ CLAIMS = [
         ask=("bounded",),
     ),
     _claim("lemma-L.4.p9", squares, derive_gradients, squares_corrected, LARGER),
+    Claim(
+        "lyu22/appL3.hhat",
+        two_steps_later(x2),
+        derive=derive_hats,
+        corrected=two_steps_later(xhat2),
+        reading=(
+            "h is printed with x_{t+2} where its hatted version is meant: the proofs of Lemmas L.5 "
+            "and H.11 use that one."
+        ),
+    ),
 ]
