@@ -39,7 +39,7 @@ from eostheory.formula import (
 
 from ._phase import EIGEN, D, F, Lam, M, Y, eps, eta, off, one, residual, top, v1, zero
 from ._phase_flow import T, U, V
-from ._phase_rest import B, B_D, lam_r, prime, prime_0, prime_next, prime_step
+from ._phase_rest import B_D, B, lam_r, prime, prime_0, prime_next, prime_step
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
@@ -131,6 +131,7 @@ def rayleigh(m: Model) -> None:
     a, b = vector("a", "n"), vector("b", "n")
     m.lemma("w.v_1", Inequality(dot(a, b) ** 2, "<=", norm2(a) * norm2(b)), where={a: w, b: v1})
     bulk(m, off(v1, w))
+    m.patience = 0.2
 
 
 def derive_below(m: Model) -> None:
@@ -221,7 +222,9 @@ def derive_auxiliary(m: Model) -> None:
     along = scalar("z_1")
     m.relation(V.T @ V, eye("n"), by="frame")
     m.relation(V @ V.T, eye("n"), by="frame")
-    m.step("Y = Z + z_1 v_1 with Z orthogonal to v_1; R'(0) = -Z and R'(t) = -sum_i p_i (Z.v_i) v_i")
+    m.step(
+        "Y = Z + z_1 v_1 with Z orthogonal to v_1; R'(0) = -Z and R'(t) = -sum_i p_i (Z.v_i) v_i"
+    )
     m.relation(T @ V.T @ v1, as_expr(0) * vector("any", "n"), by="v_1")
     m.relation(dot(part, v1), 0, by="v_1")
     m.relation(U @ U, eye("n") - T @ T, by="3.7")

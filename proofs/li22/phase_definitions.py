@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from eostheory.agree import Measured
 from eostheory.claims import Claim
-from eostheory.formula import Equation, Inequality, as_expr, dot, matrix, norm2, outer, scalar, vector
+from eostheory.formula import (
+    Equation,
+    Inequality,
+    as_expr,
+    dot,
+    matrix,
+    norm2,
+    outer,
+    scalar,
+    vector,
+)
 
 from ._linear_runs import seed_of
 from ._phase import A, Y, n, zero

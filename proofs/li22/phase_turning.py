@@ -6,8 +6,8 @@ Claims:   condition (20), Lemma E.7, the steps of its proof, its special case of
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix E.2.2.
 
 As in Lemma 3.1 the sign is strict for t > 0 only: F(0) = 0.  With fixed eigenvectors (20) reads
-0 < lambda_i D.v_i, so that the lemma reduces to Lemma 3.1 where every lambda_i > 0; Lemma 3.1 itself
-allows lambda_i = 0.
+0 < lambda_i D.v_i, so that the lemma reduces to Lemma 3.1 where every lambda_i > 0; Lemma 3.1
+itself allows lambda_i = 0.
 """
 
 from __future__ import annotations
