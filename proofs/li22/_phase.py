@@ -9,9 +9,9 @@ at time t+1.
     descend(m)      # D(t+1) = (I - eta M) D(t), by Assumption 3.2
     spectrum(m, u)  # the eigenvalues of M lie in [lambda_min, Lambda], told for the vector u
 
-The spectral bounds are used in the form (Lambda - M)(M - lambda_min) >= 0, which says for a symmetric
-M that every eigenvalue lies in [lambda_min, Lambda]; it is told for the vectors that an argument
-needs.
+The spectral bounds are used in the form (Lambda - M)(M - lambda_min) >= 0, which says for a
+symmetric M that every eigenvalue lies in [lambda_min, Lambda]; it is told for the vectors that an
+argument needs.
 """
 
 from __future__ import annotations

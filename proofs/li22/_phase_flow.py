@@ -1,8 +1,8 @@
 r"""Phase I: the residual follows gradient flow from D(0) = -Y; the eigenvectors are fixed or turn.
 
 Letters belong to a time t; ``v`` is any one eigenvector, lambda its eigenvalue, I the integral of
-lambda from 0 to t.  All of them together are the columns of ``V``; diagonal matrices hold one number
-per eigenvector:
+lambda from 0 to t.  All of them together are the columns of ``V``; diagonal matrices hold one
+number per eigenvector:
 
     p     = diag(exp(-I_i)) = T T,   1 - p = U U   (both have entries in [0, 1])
 
@@ -174,16 +174,16 @@ def _simulate(sample: Sample, asked: frozenset[str], turning: bool, worst: bool)
 
     def turned(t: float, slope: bool = False) -> np.ndarray:
         cos, sin = np.cos(omega * t), np.sin(omega * t)
-        block = np.eye(size)
+        block: np.ndarray = np.eye(size)
         block[:2, :2] = [[cos, -sin], [sin, cos]]
         if slope:
             block = np.zeros((size, size))
             block[:2, :2] = omega * np.array([[-sin, -cos], [cos, -sin]])
-        return base @ block
+        return np.asarray(base @ block)
 
     def field(t: float, state: np.ndarray) -> np.ndarray:
         axes = turned(t)
-        return -(axes @ ((first + growth * t) * (axes.T @ state)))
+        return np.asarray(-(axes @ ((first + growth * t) * (axes.T @ state))))
 
     start = -labels
     if not holds.get("F(0)=0", True):

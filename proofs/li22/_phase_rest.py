@@ -2,6 +2,7 @@ r"""Letters of Lemmas 3.4, 3.5 and E.6, and the residual off the top direction a
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -115,7 +116,7 @@ def sequences() -> Callable[[Sample], None]:
                 gaps.append(torch.sqrt(torch.dot(apart, apart)))
             longest = max(lengths, key=float)
             rate = frame.rate
-            for before, after in zip(gaps[:-1], gaps[1:], strict=True):
+            for before, after in pairwise(gaps):
                 found.append(
                     {
                         p.gap: before,

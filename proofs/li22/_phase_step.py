@@ -70,8 +70,8 @@ def turn(frame: Frame, delta: Tensor, towards: int = 1) -> Tensor:
 def growth(*asked: str, cancelled: bool = False) -> Callable[[Sample], None]:
     """A step with sharpness (2 + tau)/eta in which the top direction turns as badly as it can.
 
-    All of the residual lies in the plane of the turn, where M is (2 + tau)/eta, so that the bound of
-    Lemma 3.2 is nearly attained.
+    All of the residual lies in the plane of the turn, where M is (2 + tau)/eta, so that the bound
+    of Lemma 3.2 is nearly attained.
     """
 
     from . import phase_growth as p

@@ -1,6 +1,7 @@
 r"""The auxiliary sequence R': its spectrum, its sign (Lemma E.6) and its distance to R (Lemma 3.5).
 
-Setting:  R'(0) = R(0), R'(t+1) = (I - eta M (I - v_1 v_1^T)) R'(t); all eigenvalues of M but the top one
+Setting:  R'(0) = R(0), R'(t+1) = (I - eta M (I - v_1 v_1^T)) R'(t); all eigenvalues of M but the
+top one
           below 1/eta (Assumption 3.7), and above lambda_r where the claim says so.
 Claims:   the spectrum of M', the sign of R'^T (R' + Y) (Lemma E.6 with its proof), the steps of the
           proof of Lemma 3.5.
@@ -8,10 +9,10 @@ Source:   Li, Wang, Li, arXiv:2207.12678, sections 3.3.2 and 3.4, appendix E.1.
 
 Found: M (I - v_1 v_1^T) has the eigenvalue 0 on v_1 besides those of M that remain, so that
 I - eta M (I - v_1 v_1^T) contracts on the complement of v_1 only, not everywhere (E.5, first step).
-From the recursion follows p(t+1) <= (1 - eta lambda_r) p(t), not the same for |p| (p may jump down from
-0); as p <= 0, this even gives 3 in place of 6.  In Lemma E.6 the start is R'(0) = -(I - v_1 v_1^T) Y,
-not +; the last display has D^T F for R'^T (R' + Y); and the sign is strict only once time has
-passed and some lambda_i > 0 with Y.v_i not 0, i > 1.
+From the recursion follows p(t+1) <= (1 - eta lambda_r) p(t), not the same for |p| (p may jump down
+from 0); as p <= 0, this even gives 3 in place of 6.  In Lemma E.6 the start is R'(0) = -(I - v_1
+v_1^T) Y, not +; the last display has D^T F for R'^T (R' + Y); and the sign is strict only once
+time has passed and some lambda_i > 0 with Y.v_i not 0, i > 1.
 """
 
 from __future__ import annotations
@@ -165,7 +166,8 @@ def derive_spectrum(m: Model) -> None:
         m.lemma("root", Inequality(a, "<=", (1 - eta * lam_r) * b), given=root, where=place)
     half = Fraction(1, 2)
     m.example({eta: 1, Lam: 2, M: ((2, 0), (0, half)), v1: (1, 0), low: half, high: half,
-               lam_r: Fraction(1, 4), w: (1, 0) if "orthogonal" in m.withheld else (0, 1)})  # fmt: skip
+               lam_r: Fraction(1, 4),
+               w: (1, 0) if "orthogonal" in m.withheld else (0, 1)})  # fmt: skip
 
 
 def derive_shifted(m: Model) -> None:
@@ -291,7 +293,8 @@ CLAIMS = [
         hypotheses=FIXED | INDUCTION | BULK,
         derive=derive_ratios,
         corrected_hypotheses={"positive": "lambda_i > 0"},
-        reading="Shown for one more step, where Y.v_i is not 0.  lambda_i >= 0 only gives a ratio in (0, 1].",
+        reading="Shown for one more step, where Y.v_i is not 0.  lambda_i >= 0 only gives a ratio "
+        "in (0, 1].",
     ),
     Claim(
         "li22/lemma-E.6.p2",

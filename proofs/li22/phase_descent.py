@@ -5,8 +5,8 @@ Setting:  M symmetric with eigenvalues in [lambda_min, Lambda], D(t+1) = (I - et
 Claims:   Lemma 3.3 = Lemma E.3 with its proof, what Phase IV concludes from it, equation (4).
 Source:   Li, Wang, Li, arXiv:2207.12678, section 3.3.2 and appendix E.1.
 
-The second part of Lemma 3.3 has (1 - eta alpha)^2 where the first part gives 1 - eta alpha: the square
-belongs to |D|^2.  In "replacing u with D v_1 v_1^T" a transpose is missing.
+The second part of Lemma 3.3 has (1 - eta alpha)^2 where the first part gives 1 - eta alpha: the
+square belongs to |D|^2.  In "replacing u with D v_1 v_1^T" a transpose is missing.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def derive_envelope(m: Model) -> None:
     m.lemma("below one", Inequality(rate, "<=", 1 + zero))
     given = (Inequality(absolute(q), "<=", r), Inequality(r, "<=", 1 + zero),
              Inequality(absolute(y), "<=", s))  # fmt: skip
-    place = {a: dot(D, v1), q: 1 - eta * Lam, r: rate, y: dot(Y, v1), s: norm(Y)}
+    place: dict[Expr, Expr] = {a: dot(D, v1), q: 1 - eta * Lam, r: rate, y: dot(Y, v1), s: norm(Y)}
     m.lemma(
         "component", Inequality(absolute(q * a), "<=", r * absolute(a)), given=given, where=place
     )

@@ -1,14 +1,16 @@
 r"""The distance of R from the auxiliary sequence R': Lemma 3.5 = Lemma E.5.
 
-Setting:  Assumptions 3.4 (B_Lambda >= 2, as at the edge), 3.5 (iii), 3.7, lambda_min(M) > lambda_r > 0,
+Setting:  Assumptions 3.4 (B_Lambda >= 2, as at the edge), 3.5 (iii), 3.7, lambda_min(M) > lambda_r
+> 0,
           |D| <= B_D, R'(0) = R(0).
 Claims:   the recursion of the distance, and the lemma with c_r = 6.
 Source:   Li, Wang, Li, arXiv:2207.12678, section 3.4 and appendix E.1.
 
-The paper's proof rests on a contraction that does not exist (E.5, first step): R' keeps its component
-a along v_1 undamped.  The recursion holds all the same, for another reason.  |R'| never grows, and a
-only grows by what the turn takes from the damped part, so that eta lambda_r |a| <= sqrt(2 eps_2) B_D at
-all times; with sqrt(2) in place of 6 in Lemma 3.4 this leaves room in the printed 3.
+The paper's proof rests on a contraction that does not exist (E.5, first step): R' keeps its
+component a along v_1 undamped.  The recursion holds all the same, for another reason.  |R'| never
+grows, and a only grows by what the turn takes from the damped part, so that eta lambda_r |a| <=
+sqrt(2 eps_2) B_D at all times; with sqrt(2) in place of 6 in Lemma 3.4 this leaves room in the
+printed 3.
 """
 
 from __future__ import annotations
@@ -41,13 +43,14 @@ close = Inequality(aux.gap, "<=", c_r * (B_D * (B - 1) * sqrt(eps)) / (eta * lam
 def component_stays_small() -> None:
     r"""kappa |a| <= s r_0 at all times, kappa = eta lambda_r, s = sqrt(2 eps_2), r_0 = |R'(0)|.
 
-    One step damps the part r of R' across v_1 to some b + g, |b + g| <= (1 - kappa) r, b in the plane of
-    the turn, and then turns: a' = c a + t b, r'^2 = (c b - t a)^2 + g^2 with c^2 + t^2 = 1, 0 <= t <= s.
-    Each step keeps
+    One step damps the part r of R' across v_1 to some b + g, |b + g| <= (1 - kappa) r, b in the
+    plane of the turn, and then turns: a' = c a + t b, r'^2 = (c b - t a)^2 + g^2 with c^2 + t^2 =
+    1, 0 <= t <= s. Each step keeps
 
         a^2 + r^2 <= (s r_0/kappa)^2    or    kappa |a| + s r <= s r_0,
 
-    both of which bound |a|.  The first is kept because a^2 + r^2 never grows.  (a >= 0 by symmetry.)
+    both of which bound |a|.  The first is kept because a^2 + r^2 never grows.  (a >= 0 by
+    symmetry.)
 
     Raises:
         ArithmeticError: a case is not proved.
@@ -92,7 +95,8 @@ def component_stays_small() -> None:
             [*basic, small, less, slow, carried, Inequality(-b, "<=", (1 - kappa) * r)],
         ),
         # forward: a' <= a unless b is large, in which case r' <= (1 - kappa) r: |c b - t a| <= b
-        (forward, [*basic, unit, Inequality(b * (1 + c), "<=", t * a), Inequality(c**2 + t**2, ">=", one)]),
+        (forward, [*basic, unit, Inequality(b * (1 + c), "<=", t * a),
+                   Inequality(c**2 + t**2, ">=", one)]),
         (
             Inequality((c * b - t * a) ** 2, "<=", b**2),
             [square, Inequality(c**2 + t**2, ">=", one), Inequality(b * (1 + c), ">=", t * a),

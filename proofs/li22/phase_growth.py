@@ -6,12 +6,12 @@ Claims:   Lemma 3.2 = Lemma E.2 with its proof, and what sections 3.1 and 3.3.2 
 Source:   Li, Wang, Li, arXiv:2207.12678, sections 3.1 and 3.3.2, appendix E.1.
 
 Lemma 3.2 is false as printed.  A unit vector whose inner product with v_1 is 1 - epsilon_2 has a
-component sqrt(2 epsilon_2 - epsilon_2^2) off v_1, not epsilon_2 (the proof of Lemma 3.4 has it right);
-so the turn of v_1 may cancel D.v_1 altogether.  With D.v_1 >= c sqrt(2 epsilon_2) |D| in place of
-Assumption 3.6 the printed factor is right.  Further: the inner product changes its sign at each step,
-so that only its magnitude grows; the factor exceeds 1 only if epsilon_2 + 1/c < 1 as well; the
-condition is needed at every step, not only at t_0; and near 2/eta (tau below the bound of the lemma)
-nothing follows, so that "until Lambda drops below 2/eta" and "arbitrarily large loss" need a margin.
+component sqrt(2 epsilon_2 - epsilon_2^2) off v_1, not epsilon_2 (the proof of Lemma 3.4 has it
+right); so the turn of v_1 may cancel D.v_1 altogether.  With D.v_1 >= c sqrt(2 epsilon_2) |D| in
+place of Assumption 3.6 the printed factor is right.  Further: the inner product changes its sign
+at each step, so that only its magnitude grows; the factor exceeds 1 only if epsilon_2 + 1/c < 1 as
+well; the condition is needed at every step, not only at t_0; and near 2/eta (tau below the bound
+of the lemma) nothing follows, so that "until Lambda drops below 2/eta" needs a margin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from eostheory.formula import (
     absolute,
     as_expr,
     dot,
-    matrix,
     norm,
     norm2,
     scalar,
@@ -45,12 +44,10 @@ from ._phase import (
     D,
     D_next,
     Lam,
-    Y,
     c,
     descend,
     eps,
     eta,
-    n,
     one,
     spectrum,
     tau,
@@ -65,9 +62,6 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 # --------------------------------------------------------------------------------------- letters
-D_0, v_0 = vector("D_0", "n", r"\mathbf D(t_0)"), vector("v_0", "n", r"\mathbf v_1(t_0)")
-M_0 = matrix("M_0", "n", "n", r"\mathbf M(t_0)", symmetric=True)
-D_k, v_k = vector("D_k", "n", r"\mathbf D(t+k)"), vector("v_k", "n", r"\mathbf v_1(t+k)")
 x = scalar("x", r"\mathbf D(t)^\top\mathbf v_1(t)")
 x_next = scalar("x_next", r"\mathbf D(t+1)^\top\mathbf v_1(t+1)")
 x_old = scalar("x_old", r"\mathbf D(t+1)^\top\mathbf v_1(t)")
@@ -75,12 +69,6 @@ size = scalar("size", r"\|\mathbf D(t)\|", nonnegative=True)
 size_next = scalar("size_next", r"\|\mathbf D(t+1)\|", nonnegative=True)
 x_0 = scalar("x_0", r"\mathbf D(t_0)^\top\mathbf v_1(t_0)")
 size_0 = scalar("size_0", r"\|\mathbf D(t_0)\|", nonnegative=True)
-k = scalar("k", "k", nonnegative=True)
-g = scalar("g", "g", positive=True)
-product = scalar("G_k", r"\prod_{j<k}(1+\tau_j)", positive=True)
-least = scalar("tau_min", r"\tau", positive=True)
-loss_k = scalar("loss_k", r"\mathcal L(t+k)")
-level = scalar("B", "B", positive=True)
 
 # ------------------------------------------------------------------------------------ statements
 room = 1 - eps - 1 / c
@@ -106,11 +94,6 @@ inserted: dict[str, Statement] = {
     "3.6": Inequality(third_line, ">=", absolute(now) * (eta * Lam - 1) * room),
     "tau": Equation(absolute(now) * (eta * Lam - 1) * room, absolute(now) * (1 + tau) * room),
 }
-exceeds: dict[str, Statement] = {
-    "Cauchy": Inequality(norm(D), ">=", now),
-    "eventually": Inequality(norm(D_k), ">", norm(Y)),
-}
-unbounded = Inequality(loss_k, ">", level)
 
 
 # ----------------------------------------------------------------------------------- derivations
@@ -134,9 +117,9 @@ def turn_lemma(m: Model) -> None:
     a, b, kappa = (scalar(x) for x in ("a", "b", "kappa"))
     d = scalar("d", nonnegative=True)
     x, y = vector("x", "n"), vector("y", "n")
-    place = {a: after, b: then, kappa: dot(v1, v1_next), d: norm(D_next)}
+    place: dict[Expr, Expr] = {a: after, b: then, kappa: dot(v1, v1_next), d: norm(D_next)}
     cauchy = Inequality(dot(x, y) ** 2, "<=", norm2(x) * norm2(y))
-    sides = {x: D_next - after * v1, y: v1_next - dot(v1, v1_next) * v1}
+    sides: dict[Expr, Expr] = {x: D_next - after * v1, y: v1_next - dot(v1, v1_next) * v1}
     m.lemma("Cauchy off v_1", cauchy, where=sides)
     m.lemma(
         "a <= d", Inequality(dot(x, y) ** 2, "<=", norm2(x) * norm2(y)), where={x: D_next, y: v1}
@@ -176,9 +159,11 @@ def proved() -> None:
     turned.relation(norm2(v1), 1, by="unit")
     turn_lemma(turned)
     derive_norm(longer)
+    derive_factor(factored)
     facts = (
         turned.decide(new_direction(sqrt(2 * eps))),
         longer.decide(Inequality(norm(D_next), "<=", (eta * Lam - 1) * norm(D))),
+        factored.decide(above_one),
     )
     if any(fact.outcome != "holds" for fact in facts):
         raise ArithmeticError("an intermediate bound does not hold")
@@ -281,66 +266,6 @@ def derive_factor(m: Model) -> None:
     gain(m)
     outside = "room" in m.withheld
     m.example({eps: Fraction(3, 4) if outside else Fraction(1, 8), c: 2, tau: 4})
-
-
-def bernoulli(m: Model, ratio: Expr) -> None:
-    """ratio^k >= 1 + k (ratio - 1), by induction on k."""
-    following = Inequality(ratio * (1 + k * (ratio - 1)), ">=", 1 + (k + 1) * (ratio - 1))
-    if m.decide(following).outcome != "holds":
-        raise ArithmeticError("the induction step fails")
-    m.step("g^(k+1) >= g (1 + k (g - 1)) >= 1 + (k + 1)(g - 1): Bernoulli", following.latex)
-
-
-def derive_exceeds(m: Model) -> None:
-    """k steps, each of which multiplies the magnitude by g > 1 at least."""
-    m.relation(norm2(v1), 1, by="unit")
-    m.relation(norm2(v_k), 1, by="unit")
-    bernoulli(m, 1 + g)
-    m.assume(Inequality(absolute(dot(D_k, v_k)), ">=", (1 + k * g) * now), by="geometric growth")
-    m.assume(Inequality(now, ">", zero), by="geometric growth")
-    m.assume(Inequality(k * g * now, ">=", norm(Y)), by="late")
-    m.lemma("Cauchy", Inequality(dot(D_k, v_k) ** 2, "<=", norm2(D_k)))
-
-
-def derive_unbounded(m: Model) -> None:
-    """k steps with factors 1 + tau_j > 1 along a fixed v_1; tau_j >= tau with the margin."""
-    m.relation(norm2(v1), 1, by="unit")
-    m.relation(dot(D_k, v1) ** 2, product**2 * now**2, by="above")
-    m.define(loss_k, norm2(D_k) / n)
-    m.assume(Inequality(product, ">", one), by="above")
-    bernoulli(m, 1 + least)
-    m.assume(Inequality(product, ">=", 1 + k * least), by="margin")
-    m.assume(Inequality(now, ">", zero), by="above")
-    m.assume(Inequality((k * least * now) ** 2, ">", n * level), by="late")
-    m.step("tau_j = 1/((j+1)(j+3)) > 0 gives the product 2(k+1)/(k+2) < 2 for every k")
-    if m.decide(Inequality(2 * (k + 1) / (k + 2), "<", as_expr(2))).outcome != "holds":
-        raise ArithmeticError("the product is not bounded")
-    p, q = vector("p", "n"), vector("q", "n")
-    cauchy = Inequality(dot(p, q) ** 2, "<=", norm2(p) * norm2(q))
-    m.lemma("Cauchy", cauchy, where={p: D_k, q: v1})
-    grown, a, t, wanted = (scalar(letter) for letter in ("G", "a", "t", "N"))
-    given = (
-        Inequality(grown, ">=", 1 + k * t),
-        Inequality(t, ">", zero),
-        Inequality(a, ">", zero),
-        Inequality((k * t * a) ** 2, ">", wanted),
-    )
-    m.lemma(
-        "squares",
-        Inequality(grown**2 * a**2, ">", wanted),
-        given=given,
-        where={grown: product, a: now, t: least, wanted: n * level},
-    )
-    length = scalar("L", nonnegative=True)
-    m.lemma(
-        "loss",
-        Inequality(length / n, ">", level),
-        given=(Inequality(length, ">", n * level),),
-        where={length: norm2(D_k)},
-    )
-    factors = 9 if "margin" not in m.withheld else Fraction(9, 5)
-    m.example({k: 8, least: 1, product: factors, v1: (1,), D: (1,), D_k: (factors,), n: 1,
-               level: 4})  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------- claims
@@ -474,28 +399,5 @@ CLAIMS = [
         corrected_hypotheses=LARGE | ROOM | RATE,
         reading="'before Lambda drops below 2/eta, Lemma 3.2 still holds': without its bound on "
         "tau.  " + TURN,
-    ),
-    Claim(
-        "li22/claim-3.3.exceed",
-        exceeds,
-        hypotheses={
-            "unit": EIGEN["unit"],
-            "geometric growth": "|D(t+k).v_1(t+k)| >= g^k D(t).v_1(t) > 0, g > 1",
-            "late": "k (g - 1) D(t).v_1(t) >= |Y|",
-        },
-        derive=derive_exceeds,
-        reading="'eventually': for every k from a bound on.  In the formulas g stands for g - 1.",
-    ),
-    Claim(
-        "li22/claim-3.3.III",
-        unbounded,
-        hypotheses={
-            "unit": EIGEN["unit"],
-            "above": "the sharpness is above 2/eta at all times, v_1 is fixed, D.v_1 > 0",
-            "late": "k is as large as one likes: (k tau D.v_1)^2 > n B",
-        },
-        derive=derive_unbounded,
-        corrected_hypotheses={"margin": "the sharpness stays above (2 + tau)/eta, tau > 0 fixed"},
-        reading="'arbitrarily large loss': above any B after enough steps.",
     ),
 ]

@@ -6,8 +6,8 @@ Claims:   Lemma 3.1 = Lemma E.1 with its proof; the order of the three assumptio
 Source:   Li, Wang, Li, arXiv:2207.12678, section 3.3 and appendix E.1.
 
 The sign in Lemma 3.1 is strict "for all t".  At t = 0 the inner product is 0, and it stays 0 as
-long as M Y = 0; each summand of the proof vanishes where Y.v_i = 0 or lambda_i = 0.  With t > 0 and one
-direction that counts the lemma is right.
+long as M Y = 0; each summand of the proof vanishes where Y.v_i = 0 or lambda_i = 0.  With t > 0
+and one direction that counts the lemma is right.
 
 "Clearly" (i) => (ii) => (iii) is not so.  (ii) is strict, so that (i) implies it only where
 lambda_i D.v_i > 0; and (ii) bounds the turning of v_i by F only (not at all where F = 0), from one

@@ -1,17 +1,17 @@
-r"""The residual off the top direction: how the turn of v_1 disturbs it (Lemma 3.4), and eq. (4)'s R'.
+r"""The residual off the top direction: how the turn of v_1 disturbs it (Lemma 3.4).
 
 Setting:  D(t+1) = (I - eta M) D, M with eigenvalues in [0, B_Lambda/eta], <v_1, v_1'> >= 1 - eps_2,
           R = (I - v_1 v_1^T) D, R'(t+1) = (I - eta M (I - v_1 v_1^T)) R'(t).
 Claims:   Lemma 3.4 = Lemma E.4 with its proof, the definitions and update rules of R'.
 Source:   Li, Wang, Li, arXiv:2207.12678, sections 3.3.2 and 3.4, appendix E.1.
 
-Lemma 3.4 is right where B_Lambda >= 2 (B_Lambda - 1 >= 1/3 is what it needs; below 1 the bound would be
-negative): even sqrt(2) in place of 6.  Its proof has three slips that cancel in the constant.  Only
-the second remainder carries the factor 1 - eta Lambda; v_1 - <v_1, v_1'> v_1' has -(1 - delta) before
-its second term, not +1; and with the printed vector the next bound would fail.
+Lemma 3.4 is right where B_Lambda >= 2 (B_Lambda - 1 >= 1/3 is what it needs; below 1 the bound
+would be negative): even sqrt(2) in place of 6.  Its proof has three slips that cancel in the
+constant.  Only the second remainder carries the factor 1 - eta Lambda; v_1 - <v_1, v_1'> v_1' has
+-(1 - delta) before its second term, not +1; and with the printed vector the next bound would fail.
 
-Of the three update rules of R' in the text the one of Lemma 3.5 is meant; section 3.3.2 drops a prime
-on the left, section 3.4 the projection.
+Of the three update rules of R' in the text the one of Lemma 3.5 is meant; section 3.3.2 drops a
+prime on the left, section 3.4 the projection.
 """
 
 from __future__ import annotations
@@ -188,7 +188,12 @@ def derive_concluded(m: Model) -> None:
         Inequality(x**2, "<=", b**2),
         Inequality(k, "<=", 2 * eps),
     )
-    place = {x: dot(D, v1), k: 1 - dot(v1, v1_next) ** 2, b: B_D, q: eta * Lam - 1}
+    place: dict[Expr, Expr] = {
+        x: dot(D, v1),
+        k: 1 - dot(v1, v1_next) ** 2,
+        b: B_D,
+        q: eta * Lam - 1,
+    }
     m.lemma("squares", squares, given=given, where=place)
     rooted(m, concluded.lhs, concluded.rhs)
     m.patience = 0.1
