@@ -20,6 +20,7 @@ from eostheory.formula import (
     as_expr,
     norm,
     norm2,
+    scalar,
     sqrt,
 )
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 zero = as_expr(0)
+poly = scalar("poly", r"P(\bar g_t)", nonnegative=True)
 
 # -------------------------------------------------------------------------------- statements
 eq_5 = Equation(theta_next, theta - (eta / sqrt(v)) * grad)
@@ -58,6 +60,16 @@ equivalence: dict[str, Statement] = {
 rms_is_quasi: dict[str, Statement] = {
     "rate": Equation(absolute(rate - 1 / sqrt(moment)), zero),
     "moment": Equation(absolute(moment_next - (beta * moment + (1 - beta) * gbar**2)), zero),
+}
+quasi_rmsprop: dict[str, Statement] = {
+    "rate": Inequality(
+        absolute(rate - 1 / sqrt(moment)), "<=", delta_v * (1 - beta) * (1 + gbar**2)
+    ),
+    "moment": Inequality(
+        absolute(moment_next - (beta * moment + (1 - beta) * gbar**2)),
+        "<=",
+        delta_v * (1 - beta) ** 2 * poly,
+    ),
 }
 gwsi_is_quasi = Inequality(
     1 / (4 * beta * moment) * (1 - beta) ** 2 * gbar**4, "<=", delta_v * (1 - beta) ** 2 * gbar**4
@@ -100,6 +112,19 @@ def derive_quasi(m: Model) -> None:
     m.define(moment_next, beta * moment + (1 - beta) * gbar**2)
 
 
+def derive_perturbed(m: Model) -> None:
+    """A scheduler off by shares a and b, of at most one, of what the definition allows."""
+    a, b = scalar("a"), scalar("b")
+    allowed = delta_v * (1 - beta)
+    m.define(rate, 1 / sqrt(moment) + a * allowed * (1 + gbar**2))
+    m.define(moment_next, beta * moment + (1 - beta) * gbar**2 + b * allowed * (1 - beta) * poly)
+    for share in (a, b):
+        m.assume(Inequality(share, "<=", as_expr(1)), by="shares")
+        m.assume(Inequality(share, ">=", -as_expr(1)), by="shares")
+    m.assume(Inequality(beta, "<", as_expr(1)), by="beta")
+    m.assume(Inequality(delta_v, ">=", zero), by="delta")
+
+
 def derive_gwsi(m: Model) -> None:
     """delta(v) = 1/(4 beta_min v) and P(g) = g^4."""
     m.uses("lyu22/def-B.5")
@@ -118,6 +143,13 @@ CLAIMS = [
     Claim("lyu22/def-B.3", rmsprop_scheduler, derive=derive_alternative, simulate=runs.rmsprop),
     Claim("lyu22/eq-7", eq_7, derive=derive_alternative, simulate=runs.rmsprop),
     Claim("lyu22/def-B.4", eq_7, derive=derive_alternative, simulate=runs.rmsprop),
+    Claim(
+        "lyu22/def-B.5",
+        quasi_rmsprop,
+        derive=derive_perturbed,
+        reading="Well defined: every perturbation within the bounds is such a scheduler. P(gbar) "
+        "is a letter, non-negative for the bound to make sense.",
+    ),
     Claim(
         "lyu22/secB.1.equivalence",
         equivalence,
