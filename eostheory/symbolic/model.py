@@ -58,6 +58,7 @@ class Model:
         self.relations: list[tuple[Expr, Expr, str]] = []
         self.assumptions: list[tuple[Inequality, str]] = []
         self.facts: list[tuple[Inequality, str]] = []
+        self.learned: dict[Inequality, Poly] = {}
         self.lemmas: dict[str, tuple[frozenset[str], Rigor]] = {}
         self.bounds: list[tuple[Expr, str]] = []
         self.landaus: set[Symbol] = set()

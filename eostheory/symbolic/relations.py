@@ -145,11 +145,17 @@ _SIGN = {">": "+", ">=": "0+", "<": "-", "<=": "0-", "!=": "!"}
 
 def learn_again(model: Model) -> None:
     """Restate what is known about roots and absolute values: a new sign may change their form."""
-    field = model.kernel.field
-    for condition, by in (*model.assumptions[:-1], *model.facts[:-1]):
-        gap = model.kernel.scalar(condition.lhs) - model.kernel.scalar(condition.rhs)
-        if any(field.atoms[a].kind in ("abs", "sign", "base") for a in gap.atoms()):
-            learn(model, condition, by)
+    kernel = model.kernel
+    changed = []
+    for condition, by in (*model.assumptions, *model.facts):
+        gap = kernel.scalar(condition.lhs) - kernel.scalar(condition.rhs)
+        if any(kernel.field.atoms[a].kind in ("abs", "sign", "base") for a in gap.atoms()):
+            gap = kernel.powers.canonical(gap)
+            if model.learned.setdefault(condition, gap) != gap:
+                model.learned[condition] = gap
+                changed.append((condition, by))
+    for condition, by in changed:
+        learn(model, condition, by)
 
 
 def learn(model: Model, condition: Inequality, by: str) -> None:
