@@ -132,7 +132,6 @@ def rayleigh(m: Model) -> None:
     a, b = vector("a", "n"), vector("b", "n")
     m.lemma("w.v_1", Inequality(dot(a, b) ** 2, "<=", norm2(a) * norm2(b)), where={a: w, b: v1})
     bulk(m, off(v1, w))
-    m.patience = 0.2
 
 
 def derive_below(m: Model) -> None:

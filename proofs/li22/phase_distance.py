@@ -176,7 +176,7 @@ def derive_recursion(m: Model) -> None:
     )
     room = Inequality(a + b, "<=", 3 * s * (B - 1) * B_D)
     m.lemma("room", room, given=given, where={a: eta * lam_r * along, b: size_e})
-    m.patience = 0.1
+    m.patience = 0.5
 
 
 def derive_close(m: Model) -> None:
