@@ -139,9 +139,10 @@ def _letter(polynomial: sympy.Expr, value: sympy.Expr, judge: Judge) -> sympy.Ex
     elif sympy.degree(polynomial, _X) == 2:
         minimal = polynomial
     else:
-        minimal = next(
-            f for f, _ in sympy.factor_list(polynomial, _X)[1] if judge.zero(f.subs(_X, value))
-        )
+        factors = (f for f, _ in sympy.factor_list(polynomial, _X)[1])
+        minimal = next((f for f in factors if judge.zero(f.subs(_X, value))), None)
+        if minimal is None:
+            return value
     judge.adjoin(value, minimal, _X)
     return _X
 

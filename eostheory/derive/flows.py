@@ -71,7 +71,7 @@ def hessian(
 # ---------------------------------------------------------------------- scale invariance
 @dataclass(frozen=True)
 class ScaleInvariance(Derived):
-    """Whether ``L(c w) = L(w)``, and what follows for the derivatives."""
+    """Whether ``L(c w) = L(w)`` (None: not decided), and what follows for the derivatives."""
 
     title: ClassVar[str] = "scale invariance"
     shown: ClassVar[Mapping[str, str]] = {
@@ -82,7 +82,7 @@ class ScaleInvariance(Derived):
     }
 
     params: tuple[sympy.Symbol, ...]
-    invariant: bool
+    invariant: bool | None
     radial_slope: sympy.Expr
     hessian_on_weight: Matrix
     gradient: Matrix
@@ -107,13 +107,9 @@ def scale_invariance(loss: sympy.Expr, params: Sequence[sympy.Symbol]) -> ScaleI
     slope = judge.tidy((gradient.T * weight)[0])
     moved = judge.tidy_matrix(matrix * weight)
     change = body.subs(scaled, simultaneous=True) - body
-    invariant = judge.zero(change)
 
     def identity(text: str, entries: Sequence[sympy.Expr]) -> Hypothesis:
-        if all(judge.zero(e) for e in entries):
-            return Hypothesis(text, "holds")
-        some = any(judge.status(sympy.Unequality(e, 0, evaluate=False)) == "holds" for e in entries)
-        return Hypothesis(text, "fails" if some else "unknown")
+        return Hypothesis(text, judge.all_zero(entries))
 
     far = gradient.subs(scaled, simultaneous=True) * factor - gradient
     hypotheses = (
@@ -122,6 +118,7 @@ def scale_invariance(loss: sympy.Expr, params: Sequence[sympy.Symbol]) -> ScaleI
         identity("grad L(c w) = grad L(w)/c", list(far)),
         identity("Hess L(w) w = -grad L(w)", list(moved + gradient)),
     )
+    invariant = {"holds": True, "fails": False}.get(hypotheses[0].status)
     found = ScaleInvariance(
         tuple(inner), invariant, slope, moved, judge.tidy_matrix(gradient), hypotheses
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy
 from flint import arb, ctx, fmpq
+from sympy.polys.polyerrors import BasePolynomialError
 
 from eostheory.derive.result import DerivationError, Hypothesis, Status
 from eostheory.formula import Inequality, Symbol, as_expr, scalar
@@ -25,7 +26,9 @@ _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _MOST_OPERATIONS = 200
 """Larger expressions are not simplified."""
 _MOST_SIMPLIFIED = 60
-"""Larger ones, or any with several functions, are not given to sympy's simplify."""
+"""Larger ones are not given to sympy's simplify; with functions in them, a third of it."""
+_MOST_DECIDED = 400
+"""Larger inequalities between symbols are left unknown: each would cost seconds."""
 
 
 # ------------------------------------------------------------------------------ reading
@@ -105,6 +108,7 @@ class Judge:
         self.given = tuple(given)
         self.algebraic: Algebraic | None = None
         self.model = Model()
+        self.model.patience = 0.5
         for condition in self.given:
             self.model.assume(self._inequality(condition))
         if self.given and self.model.satisfiable() is False:
@@ -175,12 +179,23 @@ class Judge:
             return "holds"
         return "fails" if self._decides(gap, _OPPOSITE[relation]) else "unknown"
 
+    def all_zero(self, entries: Iterable[sympy.Expr]) -> Status:
+        """``holds`` if every entry vanishes, ``fails`` if some entry never does."""
+        left = [e for e in entries if not self.zero(e)]
+        if not left:
+            return "holds"
+        never = sympy.Unequality
+        some = any(self.status(never(e, 0, evaluate=False)) == "holds" for e in left)
+        return "fails" if some else "unknown"
+
     def _never_zero(self, gap: sympy.Expr) -> bool:
         if not gap.free_symbols and sign_of_number(gap) in (1, -1):
             return True
         return any(self._decides(gap, r) for r in (">", "<", "!="))
 
     def _decides(self, gap: sympy.Expr, relation: str) -> bool:
+        if gap.count_ops() > _MOST_DECIDED:
+            return False
         try:
             statement = Inequality(self._formula(gap), relation, as_expr(0))  # type: ignore[arg-type]
         except (TypeError, ValueError):
@@ -220,7 +235,7 @@ class Judge:
         for search in (sympy.factor, sympy.cancel, sympy.radsimp, _simplified):
             try:
                 other = search(best)
-            except (sympy.PolynomialError, NotImplementedError, ZeroDivisionError, ValueError):
+            except (BasePolynomialError, NotImplementedError, ZeroDivisionError, ValueError):
                 continue
             if other != best and other.count_ops() < best.count_ops() and self.same(other, expr):
                 best = other
@@ -251,8 +266,8 @@ class Judge:
 
 
 def _simplified(expr: sympy.Expr) -> sympy.Expr:
-    many = len(expr.atoms(sympy.Function)) > 1 or expr.count_ops() > _MOST_SIMPLIFIED
-    return expr if many else sympy.simplify(expr)
+    most = _MOST_SIMPLIFIED // 3 if expr.has(sympy.Function) else _MOST_SIMPLIFIED
+    return expr if expr.count_ops() > most else sympy.simplify(expr)
 
 
 class Algebraic:
@@ -289,7 +304,7 @@ class Algebraic:
             coefficients = [
                 sympy.factor(c if under is None else c / under.as_expr()) for c in rest.all_coeffs()
             ]
-        except (sympy.PolynomialError, ZeroDivisionError, NotImplementedError, ValueError):
+        except (BasePolynomialError, ZeroDivisionError, NotImplementedError, ValueError):
             return None
         degree = len(coefficients) - 1
         terms = (c * self.letter ** (degree - k) for k, c in enumerate(coefficients))

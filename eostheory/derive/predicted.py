@@ -164,7 +164,7 @@ def predicted_dynamics(here: LossGeometry, *following: LossGeometry) -> Predicte
         *here.hypotheses,
         Hypothesis(
             "grad S^perp is an eigenvector of P^perp H P^perp, so that x and y close up",
-            "holds" if closed else "unknown" if following else "fails",
+            "unknown" if following else judge.all_zero(moved - decay * side),
         ),
     )
     result = PredictedDynamics(
@@ -292,12 +292,12 @@ def generalized_dynamics(here: LossGeometry) -> GeneralizedDynamics:
         *plain.hypotheses,
         Hypothesis(
             "F is even (its odd part, an oscillation of period two, is left out)",
-            "holds" if even else "fails",
+            judge.all_zero([whole - mirror]),
         ),
         Hypothesis(
             "grad S^perp is in the kernel of P^perp H P^perp (else the orbit is at delta only "
             "where F'(delta) = 0)",
-            "holds" if exact else "fails",
+            "holds" if exact else "unknown" if decay is None else judge.all_zero([decay * height]),
         ),
         *(judge.hypothesis(f"the orbit attracts: {c.args[0]} > 0", c) for c in conditions),
     )

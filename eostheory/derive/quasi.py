@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sympy
+from sympy.polys.polyerrors import BasePolynomialError
 
 from eostheory.derive.judge import Judge
 
@@ -55,7 +56,7 @@ def _shorter(expr: sympy.Expr) -> sympy.Expr:
     for search in (sympy.simplify, sympy.factor):
         try:
             forms.append(search(expr))
-        except (sympy.PolynomialError, NotImplementedError):
+        except (BasePolynomialError, NotImplementedError):
             continue
     return min(forms, key=sympy.count_ops)
 
