@@ -260,6 +260,7 @@ CLAIMS = [
         below,
         hypotheses=EIGEN | BULK,
         derive=derive_below,
+        waive={"left mu x1/2": "weaker, as 1/eta is positive"},
         reading="mu is the value of the quadratic form of M' at any unit vector.",
     ),
     Claim(
