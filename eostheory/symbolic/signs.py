@@ -89,7 +89,15 @@ class Signs:
         if self.powers is None or not poly.terms:
             return
         c, factors = self.powers.factor(poly)
-        # an assumption about a product fixes the one factor whose sign is open
+        # an assumption about a product fixes the one factor whose sign is open; no prover is asked
+        asking, self._asking = self._asking, True
+        try:
+            self._learn_factor(c, factors, sign, tag)
+        finally:
+            self._asking = asking
+
+    def _learn_factor(self, c: Any, factors: Mapping[int, Exponent], sign: str, tag: str) -> None:
+        assert self.powers is not None
         open_ = [(a, e) for a, e in factors.items() if self.of_atom(a) == "?"]
         if len(open_) == 1 and isinstance(open_[0][1], int) and open_[0][1] % 2:
             rest = "+" if c > 0 else "-"
