@@ -109,7 +109,7 @@ def scale_invariance(loss: sympy.Expr, params: Sequence[sympy.Symbol]) -> ScaleI
     change = body.subs(scaled, simultaneous=True) - body
 
     def identity(text: str, entries: Sequence[sympy.Expr]) -> Hypothesis:
-        return Hypothesis(text, judge.all_zero(entries))
+        return Hypothesis(text, judge.identity(entries, [factor, *inner]))
 
     far = gradient.subs(scaled, simultaneous=True) * factor - gradient
     hypotheses = (

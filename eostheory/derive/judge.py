@@ -188,6 +188,16 @@ class Judge:
         some = any(self.status(never(e, 0, evaluate=False)) == "holds" for e in left)
         return "fails" if some else "unknown"
 
+    def identity(self, entries: Sequence[sympy.Expr], letters: Sequence[sympy.Symbol]) -> Status:
+        """Whether every entry vanishes for all values of ``letters``; ``fails`` by an example."""
+        if all(self.zero(e) for e in entries):
+            return "holds"
+        for start in (1, 2):
+            place = {v: sympy.Rational(k + start, 3) for k, v in enumerate(letters)}
+            if self.all_zero([e.subs(place, simultaneous=True) for e in entries]) == "fails":
+                return "fails"
+        return "unknown"
+
     def _never_zero(self, gap: sympy.Expr) -> bool:
         if not gap.free_symbols and sign_of_number(gap) in (1, -1):
             return True

@@ -292,7 +292,7 @@ def generalized_dynamics(here: LossGeometry) -> GeneralizedDynamics:
         *plain.hypotheses,
         Hypothesis(
             "F is even (its odd part, an oscillation of period two, is left out)",
-            judge.all_zero([whole - mirror]),
+            judge.identity([whole - mirror], [x]),
         ),
         Hypothesis(
             "grad S^perp is in the kernel of P^perp H P^perp (else the orbit is at delta only "

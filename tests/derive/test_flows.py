@@ -61,7 +61,7 @@ def test_on_the_sphere_the_norm_is_kept():
 )
 def test_scale_invariance_and_its_identities(loss, invariant):
     found = derive.scale_invariance(loss, [x, y])
-    assert bool(found.invariant) is invariant
+    assert found.invariant is invariant
     statuses = {h.status for h in found.hypotheses}
     assert (statuses == {"holds"}) is invariant
 
