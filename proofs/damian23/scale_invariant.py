@@ -176,13 +176,23 @@ def derive_scaling(m: Model) -> None:
     m.define(S_f, dot(u, hess_f @ u))
 
 
-def derive_corollary_3(m: Model) -> None:
-    """H_f theta = 0 at a critical point: other eigenvectors are orthogonal to theta."""
+def top_off_theta(m: Model, by: str) -> None:
+    """H_f = P M P/|theta|^2 at a critical point, and its eigenvalue equation solved for u.
+
+    Where S_f > 0, u = H_f u/S_f lies in the range of the projection off theta.
+    """
     m.uses("damian23/cor-2")
+    w = vector("w", D)
+    m.relation(u, P @ hess_bar @ P @ w / (norm2(theta) * S_f), by=by)
+    m.step("u = H_f u/S_f with H_f = P M P/|theta|^2 and S_f > 0; w stands for u on the right")
+
+
+def derive_corollary_3(m: Model) -> None:
+    """The top eigenvector off theta, where its eigenvalue is positive."""
     m.uses("damian23/cor-3.p2")
     m.define(gradL, lam * theta)
-    m.step("S_f <u, theta> = <H_f u, theta> = <u, H_f theta> = 0")
-    m.relation(dot(u, theta), 0, by="not a maximum")
+    h.direction(m)
+    top_off_theta(m, by="not a maximum")
     if "not a maximum" in m.withheld:
         m.step("f = -theta_2^2/|theta|^2 at (1, 0): H_f = diag(0, -2), so that u = theta")
         m.example({u: (1, 0), theta: (1, 0), lam: 1})

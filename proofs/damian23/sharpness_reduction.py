@@ -44,6 +44,7 @@ from .scale_invariant import (
     derive_alignment,
     derive_stationary,
     lemma_11_true,
+    top_off_theta,
 )
 
 if TYPE_CHECKING:
@@ -212,8 +213,9 @@ def derive_across(m: Model) -> None:
     """Corollary 3 at a local minimiser, where H_f is positive semidefinite and not zero."""
     m.uses("damian23/cor-3")
     m.define(gradL, lam * theta)
-    m.step("S_f <u, theta> = <H_f u, theta> = <u, H_f theta> = 0, and S_f > 0")
-    m.relation(dot(u, theta), 0, by="second order")
+    h.direction(m)
+    m.step("H_f is positive semidefinite and not zero: S_f > 0")
+    top_off_theta(m, by="second order")
 
 
 def derive_lower_bound(m: Model) -> None:
@@ -234,7 +236,7 @@ def derive_lemma_6(m: Model) -> None:
     for claim in ("cor-3", "lemma-9", "lemma-10", "lemma-11"):
         m.uses(f"damian23/{claim}")
     derive_alignment(m)
-    m.relation(dot(u, theta), 0, by="second order")
+    top_off_theta(m, by="second order")
     derive_steepness(m)
 
 
