@@ -30,6 +30,7 @@ from eostheory.formula import (
     norm2,
     outer,
     scalar,
+    substitute,
     vector,
 )
 
@@ -71,6 +72,7 @@ norm_3 = scalar("norm_3", r"\|\nabla^3 L(\theta)\|_{op}", nonnegative=True)
 norm_4 = scalar("norm_4", r"\|\nabla^4 L(\theta)\|_{op}", nonnegative=True)
 norm_u = scalar("norm_u", r"\|\nabla u(\theta)\|_2", nonnegative=True)
 norm_S = scalar("norm_S", r"\|\nabla^2 S(\theta)\|_2", nonnegative=True)
+slope_rate = vector("slope_rate", D, r"\nabla^2 S(\theta)\,d")
 
 # -------------------------------------------------------------------------------- statements
 gradient = Inequality(norm(grad_change), "<=", K / eta * norm(d))
@@ -95,7 +97,7 @@ turning: dict[str, Statement] = {
     "gap": Inequality(rho3 / gap, "<=", 2 * eta * rho3 / (2 - c)),
 }
 bending: dict[str, Statement] = {
-    "product rule": Inequality(norm_S, "<=", norm_4 + 2 * norm_3 * norm_u),
+    "product rule": Inequality(norm(slope_rate), "<=", (norm_4 + 2 * norm_3 * norm_u) * norm(d)),
     "bounds": Inequality(norm_4 + 2 * norm_3 * norm_u, "<=", K * (rho4 + eta * rho3**2)),
     "Assumption 3": Inequality(K * (rho4 + eta * rho3**2), "<=", K * (K4 + 1) * eta * rho3**2),
 }
@@ -193,13 +195,51 @@ def derive_u(m: Model) -> None:
     m.lemma("gap", Inequality(rho3 / gap, "<=", K * eta * rho3))
 
 
-def bounds_on_derivatives(m: Model) -> None:
-    """The product rule for D^3 L(u, u), and the assumptions."""
-    below_two(m)
+def product_rule(m: Model) -> None:
+    """d/ds of D^3 L(u, u) along d, and the norm of each of its two parts."""
     m.uses("damian23/lemma-2")
-    m.uses("damian23/lemma-12.p2")
+    fourth = vector("fourth", D, r"\nabla^4 L(u, u, d)")
+    axis = vector("axis", D)
+    turned = substitute(m.differentiate(T(axis, axis), axis, du), {axis: u})
+    m.define(slope_rate, fourth + turned)
     m.step("d grad S = D^4 L(u, u, d) + 2 D^3 L(u, du), du = grad u d")
-    m.assume(Inequality(norm_S, "<=", norm_4 + 2 * norm_3 * norm_u), by="product rule")
+    mixed = T(u, du)
+    one, other = vector("one", D), vector("other", D)
+    m.relation(norm2(u), 1, by="unit eigenvector")
+    m.assume(Inequality(norm(fourth), "<=", norm_4 * norm(d)), by="norm of D^4 L")
+    m.assume(Inequality(norm(mixed), "<=", norm_3 * norm(du)), by="norm of D^3 L")
+    m.assume(Inequality(norm(du), "<=", norm_u * norm(d)), by="norm of grad u")
+    m.lemma(
+        "triangle",
+        Inequality(norm(one + 2 * other), "<=", norm(one) + 2 * norm(other)),
+        where={one: fourth, other: mixed},
+    )
+    whole, first_part, second_part, moved, size = (
+        scalar(f"length_{k}", nonnegative=True) for k in range(5)
+    )
+    m.lemma(
+        "product rule",
+        Inequality(whole, "<=", (norm_4 + 2 * norm_3 * norm_u) * size),
+        given=(
+            Inequality(whole, "<=", first_part + 2 * second_part),
+            Inequality(first_part, "<=", norm_4 * size),
+            Inequality(second_part, "<=", norm_3 * moved),
+            Inequality(moved, "<=", norm_u * size),
+        ),
+        where={
+            whole: norm(slope_rate),
+            first_part: norm(fourth),
+            second_part: norm(mixed),
+            moved: norm(du),
+            size: norm(d),
+        },
+    )
+
+
+def bounds_on_derivatives(m: Model) -> None:
+    """The sizes that Assumptions 2 and 3 allow."""
+    below_two(m)
+    m.uses("damian23/lemma-12.p2")
     m.assume(Inequality(norm_4, "<=", rho4), by="third derivative")
     m.assume(Inequality(norm_3, "<=", rho3), by="third derivative")
     m.assume(Inequality(norm_u, "<=", 2 * eta * rho3 / (2 - c)), by="eigengap")
@@ -208,6 +248,7 @@ def bounds_on_derivatives(m: Model) -> None:
 
 def derive_bending(m: Model) -> None:
     """O(x) is K x with K = 1 + 4/(2 - c)."""
+    product_rule(m)
     bounds_on_derivatives(m)
     m.define(K, 1 + 4 / (2 - c))
 
@@ -216,6 +257,7 @@ def derive_slope(m: Model) -> None:
     """Mean value inequality for grad S."""
     bounds_on_derivatives(m)
     m.uses("damian23/lemma-12.p3")
+    m.assume(Inequality(norm_S, "<=", norm_4 + 2 * norm_3 * norm_u), by="lemma-12.p3")
     m.define(K, K4 + 4 / (2 - c))
     m.assume(Inequality(norm(slope_change), "<=", norm_S * norm(d)), by="mean value")
     m.lemma("Hessian of S", Inequality(norm_S, "<=", K * eta * rho3**2))
@@ -286,6 +328,6 @@ CLAIMS = [
         bending,
         hypotheses=ASSUMPTION_2 | ASSUMPTION_3 | FOURTH,
         derive=derive_bending,
-        reading="K = 1 + 4/(2 - c).",
+        reading="K = 1 + 4/(2 - c). The norm of Hess S is tested on an arbitrary direction d.",
     ),
 ]
