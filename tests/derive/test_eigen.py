@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eostheory.derive.constants import sign_of_number
 from eostheory.derive.eigen import RepeatedTop, adjugate, top_pair
-from eostheory.derive.judge import Judge, sign_of_number
+from eostheory.derive.judge import Judge
 
 x = sympy.Symbol("x", real=True)
 a, b = sympy.symbols("a b", positive=True)
