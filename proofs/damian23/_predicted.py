@@ -135,16 +135,16 @@ def in_the_plane(along: bool) -> Table:
     for t in at_times:
         x, y = v[0], v[1]
         table |= {**on_axis(t), t.x: x, t.y: y}
-        v = [-(1 + y) * x, -2 * v[1] + (1 - x**2) / 2]
+        v = [-(1 + y) * x, v[1] / 2 + (1 - x**2) / 2]
     return table | {now.x: 1, now.y: 1, x_before: -1}
 
 
 def on_axis(t: Time) -> Table:
-    """u = e_1, grad S = (1, 1), eta H = diag(2, 3), delta = 1."""
+    """u = e_1, grad S = (1, 1), eta H = diag(2, 1/2), delta = 1."""
     return {
         t.u: (1, 0),
         t.P: ((0, 0), (0, 1)),
-        t.H: ((2, 0), (0, 3)),
+        t.H: ((2, 0), (0, Fraction(1, 2))),
         t.gradS: (1, 1),
         t.delta: 1,
     }

@@ -217,9 +217,10 @@ def derive_sizes(m: Model) -> None:
     moved, reach = norm(dagger_next - target), eta * norm(gradL)
     m.assume(Inequality(moved, "<=", reach), by="projection on M")
     multipliers(m, heading, length)
+    m.step("the toy loss of appendix B with alpha = 1/2, sqrt(beta) = 1/4: y' = 2 and y = 8")
     m.example(
-        {u: (1, 0), s: (0, 1), eta: 8, tilt: 0, steep: 1, length: 2, heading: (1, 0),
-         rest: (0, 0), target: (0, 0), gradL: (0, 1)}
+        {u: (1, 0), s: (0, 1), eta: 1, tilt: 0, steep: Fraction(1, 4), length: 2,
+         heading: (0, 1), rest: (0, 0), target: (0, 2), gradL: (0, -2)}
     )  # fmt: skip
 
 
@@ -260,7 +261,9 @@ def derive_active(m: Model) -> None:
     m.assume(Inequality(absolute(error), "<=", K * epsilon**2 * rho3 * eta * size), by="p9")
     m.define(y_prime, (2 / eta + eta * alpha + error - level) / steep)
     m.step("S_{t+1} = 2/eta + eta alpha - y' |grad S^perp| + error, solved for y'")
-    m.relation(sharpness_next, 2 / eta, by="complementary slackness")
+    if m.decide(Inequality(y_prime, ">", zero)).outcome == "holds":
+        m.step("so the multiplier y = y'/|grad S^perp| is positive, and the bound is active")
+        m.relation(sharpness_next, 2 / eta, by="complementary slackness")
 
 
 def derive_assembled(m: Model) -> None:
