@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import permutations
 
 import numpy as np
@@ -165,6 +166,25 @@ def descent(sample: Sample) -> None:
         table: Table = {loss_now: Measured(base + before, off), eta: rate, c: limit}
         table |= {loss_next: Measured(base + after, off), omega: (2 - limit) / 4}
         sample.observe({**table, part: Measured(float(left.norm()), 2.0**-46)})
+
+
+def at_rest() -> Fraction:
+    """The length p of P grad L at a stationary point of the constrained problem, exactly.
+
+    eta = 1, the point is 0, u = e_0, the Hessian diag(2, 0, 0), and the third derivative has the
+    entries T_000 = 190/99, T_001 = 1 and T_012 = 1, so that grad S = (190/99, 1, 0).
+    """
+    x_, y_ = Fraction(-1, 5), Fraction(99, 500)
+    g = (Fraction(0), Fraction(-1, 5), Fraction(-1, 50))
+    bend = (Fraction(190, 99), Fraction(1), Fraction(0))
+    # grad u^T grad L = T(u, (2 - H)^+ grad L), with (2 - H)^+ = diag(0, 1/2, 1/2)
+    turned = (g[1] / 2, g[2] / 2, g[1] / 2)
+    top = (2, 0, 0)
+    for k in range(3):
+        if -g[k] != x_ * (top[k] + turned[k]) + y_ * bend[k]:
+            raise ArithmeticError("the point is not stationary")
+    # off u = e_0 and the part of grad S orthogonal to it, which is along e_1
+    return abs(g[2])
 
 
 def stationary_loss(tilt: float) -> tuple[Cubic, torch.Tensor, torch.Tensor, torch.Tensor]:

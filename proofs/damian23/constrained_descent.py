@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 second = scalar("lambda_2", r"\lambda_2(\nabla^2 L_t)")
+quotient = scalar("quotient", r"\langle P\nabla L, \nabla^2 L\,P\nabla L\rangle/p^2")
+remainder = scalar("remainder", "R")
 K_prime = scalar("K_prime", "K'", positive=True)
 error = eta**3 * rho3 * size**3
 first_loss = scalar("loss_0", r"L(\theta_0^\dagger)")
@@ -81,8 +83,6 @@ def expansion(m: Model) -> None:
     below_two(m)
     m.uses("damian23/lemma-13")
     m.uses("damian23/lemma-14.p1")
-    quotient = scalar("quotient", r"\langle P\nabla L, \nabla^2 L\,P\nabla L\rangle/p^2")
-    remainder = scalar("remainder", "R")
     m.step("P grad L is orthogonal to u: its Rayleigh quotient is at most lambda_2, not equal")
     m.assume(Inequality(quotient, "<=", second), by="orthogonal to u")
     m.assume(Inequality(second, "<", c / eta), by="eigengap")
@@ -91,6 +91,11 @@ def expansion(m: Model) -> None:
         loss_next,
         loss - eta * part**2 + eta**2 * quotient * part**2 / 2 + remainder * error,
     )
+
+
+def derive_inserted(m: Model) -> None:
+    """P grad L where the Hessian is flat, with curvature lambda_2 in another direction."""
+    expansion(m)
     m.example(
         {eta: 1, c: 1, second: Fraction(1, 2), quotient: 0, remainder: 0, loss: 0, part: 1,
          size: 2, rho3: Fraction(1, 1000), K: 1}
@@ -108,15 +113,20 @@ def derive_comparable(m: Model) -> None:
         m.example({gamma: 1, size: 1, K_far: 10})
 
 
-def derive_absorbed(m: Model) -> None:
+def absorb(m: Model, by: str) -> None:
     """eta^2 rho_3 |grad L| <= epsilon^2/(gamma kappa) by Assumption 4; epsilon small."""
-    below_two(m)
-    m.uses("damian23/lemma-14.p3")
     assumption_4(m)
     m.define(K_prime, K / (gamma * kappa))
     m.relation(alpha, epsilon**2 / eta**2, by="definition of epsilon")
-    m.assume(comparable, by="comparable")
+    m.assume(comparable, by=by)
     m.assume(Inequality(4 * K_prime * epsilon**2 * K_far**2, "<=", 2 - c), by="epsilon small")
+
+
+def derive_absorbed(m: Model) -> None:
+    """The share of the remainder."""
+    below_two(m)
+    m.uses("damian23/lemma-14.p3")
+    absorb(m, by="comparable")
 
 
 def derive_explicit(m: Model) -> None:
@@ -128,23 +138,28 @@ def derive_explicit(m: Model) -> None:
 
 
 def derive_lemma(m: Model) -> None:
-    """The same; without the bound away from alignment the remainder stays."""
-    below_two(m)
-    m.uses("damian23/lemma-14.p2")
-    change = scalar("change")
-    m.define(loss_next, loss - eta * (2 - c) / 2 * part**2 + change)
-    m.assume(Inequality(change, "<=", K * error), by="lemma-14.p2b")
-    m.define(omega, (2 - c) / 4)
-    m.assume(Inequality(K * error, "<=", eta * (2 - c) / 4 * part**2), by="not aligned")
+    """The expansion, with the remainder absorbed; without the last hypothesis it may remain."""
     if "not aligned" in m.withheld:
-        m.step(
-            "at a stationary point of the constrained problem the step vanishes; -eta grad L = "
-            "x (S u + grad u^T grad L) + y grad S has p > 0 where x is not zero"
-        )
-        tiny = Fraction(1, 100)
-        m.example(
-            {eta: 1, c: 1, loss: 0, part: tiny, size: 1, rho3: tiny, K: 1, change: tiny**2 / 2}
-        )
+        derive_at_rest(m)
+        return
+    expansion(m)
+    absorb(m, by="not aligned")
+    for name, step in absorbed.items():
+        m.lemma(name, step)
+    m.define(omega, (2 - c) / 4)
+
+
+def derive_at_rest(m: Model) -> None:
+    """A stationary point of the constrained problem: the step vanishes, but p does not."""
+    m.step(
+        "-grad L = x (2 u + grad u^T grad L) + y grad S has p > 0 where x is not zero: eta = 1, "
+        "c = 1 and the cubic loss L at 0, with u = e_0, x = -1/5, y = 99/500, S = 2",
+        r"L = w_0^2 - \tfrac15 w_1 - \tfrac1{50} w_2 + \tfrac{95}{297} w_0^3 "
+        r"+ \tfrac12 w_0^2 w_1 + w_0 w_1 w_2",
+    )
+    m.define(loss_next, loss)
+    m.define(omega, (2 - c) / 4)
+    m.example({eta: 1, c: 1, loss: 0, part: runs.at_rest()})
 
 
 def derive_monotone(m: Model) -> None:
@@ -225,7 +240,7 @@ CLAIMS = [
     Claim(
         "damian23/lemma-14.p2",
         inserted,
-        derive=expansion,
+        derive=derive_inserted,
         corrected=inserted_true,
         reading=REMAINDER + ANY_K,
     ),
@@ -233,7 +248,7 @@ CLAIMS = [
         "damian23/lemma-14.p2b",
         gap_inserted,
         hypotheses=ASSUMPTION_2,
-        derive=expansion,
+        derive=derive_inserted,
         corrected=gap_inserted_true,
         reading=REMAINDER + ANY_K,
     ),
@@ -263,6 +278,7 @@ CLAIMS = [
     Claim(
         "damian23/lemma-14",
         lemma_14,
+        hypotheses=ASSUMPTION_2 | FOUR | SMALL,
         derive=derive_lemma,
         simulate=runs.descent,
         waive=NOT_SHARP,
