@@ -26,6 +26,7 @@ epsilon_scaled = scalar("epsilon_scaled", r"\epsilon'")
 length = scalar("c", "c", positive=True)
 height = scalar("k", "k", positive=True)
 potential = scalar("g_t", r"g(|x_t|, y_t)")
+turning = scalar("turning", r"a_t y_{t+1} - a_{t+1} y_t,\ a = \log(|x|/\delta)")
 potential_next = scalar("g_next", r"g(|x_{t+1}|, y_{t+1})")
 
 
@@ -141,28 +142,28 @@ def units(sample: Sample) -> None:
 
 
 def toy_steps(sample: Sample) -> None:
-    """Real gradient steps on the toy loss, where eq. (5) has constant coefficients."""
-    toy = Toy.drawn(sample)
+    """Real gradient steps on the toy loss, where eq. (5) has constant coefficients, as eta -> 0."""
     draw = Draw(sample.draw(st.integers(0, 2**20), "point"))
-    root = float(toy.beta) ** 0.5
-    low, high = -0.5 / float(toy.eta), 1.0 / float(toy.eta)
-    place, rise = float(draw.uniform(0.2, 1.5, 1)[0]), float(draw.uniform(low, high, 1)[0])
-    theta = torch.tensor([place, rise / root, 0.0], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(toy.loss(theta), theta)
-    landed = (theta - toy.eta * slope).detach().numpy()
-    off = 2.0**-48 * (1 + abs(landed).max() + rise**2)
-    table: Table = {**toy.table(), x: place, y: Measured(rise, off * (1 + root))}
-    end = Measured(float(landed[0]), off), Measured(float(landed[1]) * root, off * (1 + root))
-    table |= {x_next: end[0], y_next: end[1]}
-    a, b = float(toy.alpha), float(toy.beta)
-    for letter, (c, d) in ((potential, (place, rise)), (potential_next, map_to_floats(end))):
-        z = b * c**2 / (2 * a)
-        value = z - np.log(z) - 1 + d**2 / a
-        spread = off * (1 + root) * (2 * b * abs(c) / a + 4 / abs(c) + 4 * abs(d) / a + 8)
-        table[letter] = Measured(float(value), spread + 2.0**-46 * (1 + abs(value)))
-    sample.observe(table)
-
-
-def map_to_floats(pair: tuple[Measured, Measured]) -> tuple[float, float]:
-    """Values without errors."""
-    return abs(float(pair[0].value)), float(pair[1].value)
+    drawn = Toy.drawn(sample)
+    a, b, root = float(drawn.alpha), float(drawn.beta), float(drawn.beta) ** 0.5
+    place, rise = float(draw.uniform(0.2, 1.5, 1)[0]), float(draw.uniform(-1.5, 1.5, 1)[0])
+    width = (2 * a / b) ** 0.5
+    for k in range(2, 9):
+        toy = Toy(2.0**-k, a, b)
+        theta = torch.tensor([place, rise / root, 0.0], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(toy.loss(theta), theta)
+        landed = (theta - toy.eta * slope).detach().numpy()
+        end = float(landed[0]), float(landed[1]) * root
+        off = 2.0**-46 * (1 + abs(landed).max() + rise**2) * (1 + root)
+        table: Table = {**toy.table(), x: place, y: Measured(rise, off)}
+        table |= {x_next: Measured(end[0], off), y_next: Measured(end[1], off)}
+        for letter, (c, d) in ((potential, (place, rise)), (potential_next, end)):
+            z = b * c**2 / (2 * a)
+            value = z - np.log(z) - 1 + d**2 / a
+            spread = off * (2 * b * abs(c) / a + 4 / abs(c) + 4 * abs(d) / a + 8)
+            table[letter] = Measured(float(value), spread + 2.0**-46 * (1 + abs(value)))
+        logs = [float(np.log(abs(c) / width)) for c in (place, end[0])]
+        spread = off * (8 + abs(logs[0]) + abs(logs[1])) * (1 + abs(rise) + abs(end[1]))
+        spread *= 1 + 1 / abs(place) + 1 / abs(end[0])
+        table[turning] = Measured(logs[0] * end[1] - logs[1] * rise, spread)
+        sample.observe(table, scale=float(toy.eta))

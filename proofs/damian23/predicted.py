@@ -6,8 +6,8 @@ Claims:   the definitions; the map step_t (eqs. 7, 8) is eq. (6); in the setting
           with constant coefficients and the potential of Lemma 3.
 Source:   Damian, Nichani, Lee, arXiv:2209.15594, sections 3, 5, 7.1 and appendix C.
 
-Found: eq. (5) with constant coefficients is a map, and no step of it keeps the potential of
-Lemma 3, which belongs to the limiting flow.  One step changes it by O(eta^2).
+Found: eq. (5) with constant coefficients is a map; it turns around its fixed point, but keeps the
+potential of Lemma 3, which belongs to the limiting flow, only to first order in eta.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from eostheory.formula import (
     Equation,
     Expr,
     Inequality,
+    OrderBound,
     Statement,
     absolute,
     as_expr,
@@ -27,6 +28,7 @@ from eostheory.formula import (
     log,
     norm2,
     outer,
+    scalar,
     sqrt,
     substitute,
     vector,
@@ -44,6 +46,7 @@ from ._predicted_runs import (
     potential,
     potential_next,
     step_now,
+    turning,
     u_one,
     u_two,
 )
@@ -90,14 +93,11 @@ simplified: dict[str, Statement] = {
 }
 small_parameter = Equation(epsilon, eta * sqrt(alpha))
 unitless = Equation(epsilon_scaled, epsilon)
-conserved = Equation(potential_next, potential)
 level = beta * x**2 / (2 * alpha)
-raised = Equation(
-    potential_next,
-    potential
-    + 2 * (eta * y - log(1 + eta * y))
-    + eta**2 * (level * y**2 + alpha * (1 - level) ** 2),
-)
+cycles: dict[str, Statement] = {
+    "cycles": Inequality(turning, "<=", zero),
+    "conserved": OrderBound(potential_next, potential, eta**2),
+}
 
 
 # -------------------------------------------------------------------------------- derivation
@@ -206,15 +206,32 @@ def sharpness_slope_at(m: Model) -> Expr:
     return dot(now.u, T(gradL, now.u))
 
 
-def derive_conserved(m: Model) -> None:
-    """The potential of Lemma 3 before and after one step of eq. (5)."""
+def derive_cycles(m: Model) -> None:
+    """One step of eq. (5) around the fixed point, in the plane of a = log(|x|/delta) and y."""
     m.uses("damian23/sec5.reduces")
+    m.uses("damian23/lemma-3")
     m.assume(Inequality(x, "!=", zero), by="moving")
     m.assume(Inequality(1 + eta * y, ">", zero), by="small step")
     m.define(x_next, -(1 + eta * y) * x)
     m.define(y_next, y + eta * (alpha - beta * x**2 / 2))
+    size = log(level) / 2
+    m.step("log(|x|/delta) = log(beta x^2/(2 alpha))/2 grows by log(1 + eta y)")
+    m.define(turning, size * y_next - (size + log(1 + eta * y)) * y)
+    z, rise = scalar("z", positive=True), scalar("rise")
+    m.lemma("pull", Inequality((1 - z) * log(z), "<=", zero), where={z: level})
+    m.lemma(
+        "push",
+        Inequality(rise * log(1 + eta * rise), ">=", zero),
+        given=(Inequality(1 + eta * rise, ">", zero),),
+        where={rise: y},
+    )
+    m.bound(eta)
     m.define(potential, g(absolute(x), y))
-    m.define(potential_next, g(absolute(x_next), y_next))
+    rest = m.landau("rest")
+    m.step("log(1 + eta y) = eta y + O(eta^2) in the potential of Lemma 3 after the step")
+    grown = level * (1 + eta * y) ** 2
+    logarithm = log(level) + 2 * (eta * y + eta**2 * y**2 * rest)
+    m.define(potential_next, grown - logarithm - 1 + y_next**2 / alpha)
 
 
 # -------------------------------------------------------------------------------- claims
@@ -269,13 +286,15 @@ CLAIMS = [
     ),
     Claim(
         "damian23/sec7.conserved-potential",
-        conserved,
-        derive=derive_conserved,
+        cycles,
+        derive=derive_cycles,
         simulate=runs.toy_steps,
-        corrected=raised,
-        reading="'This system' is eq. (5); the potential shown in section 4.2 is that of Lemma 3, "
-        "with |x_t| for X. No other continuous potential does better near the fixed point: the "
-        "map of (|x|, y) has determinant 1 + 2 eta^2 alpha > 1 there, so that it spirals out. The "
-        "flow of eq. (4), for which section 4.2 shows cycles and the potential, is its limit.",
+        reading="The sentence recalls section 4.2: '|x_t|, y_t' are modelled by the flow of eq. "
+        "(4), which conserves the potential of Lemma 3. So of a step of eq. (5): it keeps that "
+        "potential to first order in eta and turns around the fixed point always in one direction "
+        "(the triangle of the fixed point and the two states in the plane of log(|x|/delta) and y "
+        "is never positively oriented). The map itself conserves no potential: a step raises that "
+        "of Lemma 3 by 2 (eta y - log(1 + eta y)) + eta^2 (...) > 0, and its determinant at the "
+        "fixed point, 1 + 2 eta^2 alpha > 1, makes it spiral out.",
     ),
 ]
