@@ -241,8 +241,8 @@ def wavy(sample: Sample, sign: float, convex: str, size: float = 1.0) -> Excess:
 
 
 def one_sided(sample: Sample, side: float) -> None:
-    """Along the line, a sub-quadratic or super-quadratic loss."""
-    loss = wavy(sample, side, "concave")
+    """Along the line, a sub-quadratic or super-quadratic loss (of the other kind if withheld)."""
+    loss = wavy(sample, side if sample.holds("loss") else -side, "sharpness")
     for at in (0.005, 0.7, -1.0):
         sample.observe(numbers(loss, at))
 
