@@ -2,14 +2,14 @@ r"""The top eigenvector of the Gram matrix stays close to that of the data (Coro
 
 Setting:  the two-layer linear network at any weights with |Gamma| <= c_2/m (C.3); lambda_1 is at
           least twice lambda_2 (C.1) and of order n; u is a top eigenvector of M, Lambda its
-          eigenvalue, and Lambda* = v_1^T M v_1.
+          eigenvalue, and Lambda* = v_1^T M v_1; m >= C_2 d^2 n^2/lambda_r^2 (Theorem 4) with
+          lambda_r of order one.
 Claims:   the corollary and the steps of its proof.
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.3.
 
 Found: the last member of the angle bound is printed 2 c_2^2 d/(m lambda_1); from gamma >= 2/(nd) it
 is 2 c_2 n d/(m lambda_1), larger by n/c_2.  So the proof gives 1 - <v_1, u>^2 = O(d/m) and not
-O(1/(nm)).  The corollary needs a width that it does not ask for: m >= d^2 n suffices.  Without one,
-a single neuron on n samples can have u orthogonal to v_1 with c_2/lambda_1 * n fixed, for every n.
+O(1/(nm)).  The corollary stands at the width of Theorem 4, since d/m <= 1/sqrt(nm) once m >= d^2 n.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
-from eostheory.formula import Equation, Inequality, Statement, dot, norm2, scalar, sqrt, vector
+from eostheory.formula import (
+    Equation,
+    Inequality,
+    Statement,
+    as_expr,
+    dot,
+    norm2,
+    scalar,
+    sqrt,
+    vector,
+)
 
 from ._edge import (
     GAP,
@@ -29,6 +39,7 @@ from ._edge import (
     c2,
     gamma,
     known,
+    lam_r,
     proved,
     u,
 )
@@ -55,6 +66,8 @@ if TYPE_CHECKING:
     from eostheory.symbolic import Model
 
 c4 = scalar("c_4", positive=True)
+C2 = scalar("C_2", positive=True)
+C_r = scalar("C_r", positive=True)
 cos, sin = scalar("cos", r"\cos\theta"), scalar("sin", r"\sin\theta")
 v_perp = vector("v_perp", "n", r"\mathbf v_\perp")
 alignment = dot(v1, u) ** 2
@@ -175,12 +188,17 @@ def derive_aligned(m: Model) -> None:
     """The angle bound with its true last member, and d <= sqrt(m/n)."""
     network(m)
     top(m)
-    m.define(c4, 2 * c2 * n / lam1)
+    m.define(c4, 2 * c2 * n / lam1 * C_r / sqrt(C2))
     rest = u - dot(v1, u) * v1
     m.assume(Inequality(dot(rest, K @ rest), "<=", lam1 / 2 * norm2(rest)), by="C.1")
-    m.assume(Inequality(width, ">=", d**2 * n), by="width")
-    if "width" in m.withheld:
-        m.example(_orthogonal)
+    m.assume(Inequality(width * lam_r**2, ">=", C2 * d**2 * n**2), by="width")
+    m.assume(Inequality(lam_r, "<=", C_r), by="lambda_r")
+    m.assume(Inequality(n, ">=", as_expr(1)), by="samples")
+    if m.withheld & {"width", "lambda_r"}:
+        sizes = {lam_r: 1, C_r: Fraction(1, 10), C2: Fraction(1, 100)}
+        m.example(
+            {**_orthogonal, **({lam_r: 1, C_r: 1, C2: 1} if "width" in m.withheld else sizes)}
+        )
         return
     proved(m, "angle bound", weight * lam1 * (1 - alignment), 4 * slack)
     g, part = scalar("g"), scalar("part")
@@ -193,7 +211,19 @@ def derive_aligned(m: Model) -> None:
     known(
         m, "its last member", Inequality(part, "<=", last), given, {g: weight, part: 1 - alignment}
     )
-    proved(m, "wide enough", d, sqrt(width / n))
+    samples, wide, size = (scalar(letter, positive=True) for letter in ("s", "w", "z"))
+    given = [
+        Inequality(wide * size**2, ">=", C2 * d**2 * samples**2),
+        Inequality(size, "<=", C_r),
+        Inequality(samples, ">=", as_expr(1)),
+    ]
+    known(
+        m,
+        "wide enough",
+        Inequality(d, "<=", C_r / sqrt(C2) * sqrt(wide / samples)),
+        given,
+        {samples: n, wide: width, size: lam_r},
+    )
     long = scalar("long")
     given = [Inequality(d, "<=", long)]
     known(
@@ -201,7 +231,7 @@ def derive_aligned(m: Model) -> None:
         "inserted",
         Inequality(last, "<=", 2 * c2 * n * long / (width * lam1)),
         given,
-        {long: sqrt(width / n)},
+        {long: C_r / sqrt(C2) * sqrt(width / n)},
     )
 
 
@@ -236,6 +266,11 @@ _orthogonal = {
 }
 """One neuron that sees only the second direction of the data."""
 
+WIDE = {
+    "width": "m >= C_2 d^2 n^2/lambda_r^2 (Theorem 4)",
+    "lambda_r": "lambda_r <= C_r: it is of order one (Remark 3 on Theorem 3)",
+}
+
 CLAIMS = [
     Claim("li22/cor-C.2.p1", decomposition, derive=derive_split, simulate=at_step, waive=SLACK),
     Claim("li22/cor-C.2.p2", through_angle, SMALL_GAMMA | GAP, derive=in_angle),
@@ -252,11 +287,17 @@ CLAIMS = [
     Claim(
         "li22/cor-C.2.p5",
         cosine,
-        {"angle bound": "sin^2 <= 2 c_2^2 d/(m lambda_1), as printed in the step before"},
+        {
+            "angle bound": "sin^2 <= 2 c_2^2 d/(m lambda_1), as the step before prints it; that "
+            "member is refuted there",
+            "root": "n m >= c_4^2, so that the root is real",
+        },
         derive=derive_cosine,
-        reading="c_4 is the constant that the step before gives as printed, c_4^2 = 2 c_2^2 d "
-        "n/lambda_1, and u points to the side of v_1. With the true bound c_4^2 = 2 c_2 d n^2/"
-        "lambda_1, which is no constant: see the corollary.",
+        rests_on=("li22/cor-C.2.p4",),
+        reading="Only the inference is proved, from a bound that is false as printed. c_4 is the "
+        "constant that this bound gives, c_4^2 = 2 c_2^2 d n/lambda_1, and u points to the side of "
+        "v_1. The true bound has c_4^2 = 2 c_2 d n^2/lambda_1, which is no constant; the corollary "
+        "stands at the width of Theorem 4.",
     ),
     Claim(
         "li22/cor-C.2.p6",
@@ -269,12 +310,13 @@ CLAIMS = [
     Claim(
         "li22/cor-C.2.a",
         aligned,
-        SMALL_GAMMA | GAP,
+        SMALL_GAMMA | GAP | WIDE,
         derive=derive_aligned,
-        corrected_hypotheses={"width": "m >= d^2 n"},
-        reading="c_4 = 2 c_2 n/lambda_1, a constant since lambda_1 is of order n. Without a width "
-        "no constant serves: the witness keeps u orthogonal to v_1, c_2 and lambda_1/n for every "
-        "n. Theorem 4's width implies d^2 n <= m up to a constant if lambda_r = O(sqrt n).",
+        reading="The width is the one that the section works with (Theorem 4; 'our current bound "
+        "requires that m = Omega(n^2)', C.4), with lambda_r = Theta(1) (Remark 3); the corollary "
+        "itself names no width. c_4 = 2 c_2 (n/lambda_1) C_r/sqrt(C_2), a constant since lambda_1 "
+        "is of order n. Weights alone do not give it without a width: one neuron can have u "
+        "orthogonal to v_1 with c_2 and lambda_1/n fixed, for every n.",
     ),
     Claim(
         "li22/cor-C.2.b",

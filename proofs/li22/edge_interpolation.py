@@ -1,14 +1,15 @@
 r"""The corrected Gram matrix M* between M(t) and M(t+1) (Lemma C.8).
 
 Setting:  the two-layer linear network, one step of gradient descent, |Gamma| <= c_2/m at t and
-          t+1 (C.3), labels +-1, learning rate below (5).
+          t+1 (C.3), labels +-1, learning rate below (5), d > 2.
 Claims:   the steps of the proof of Lemma C.8.
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.3.
 
 A bound of a spectral norm is stated for the image of any vector w.
 
-Found: X^T W^T W X is (m/d) X^T X + (mn/2) Gamma, the factor mn/2 is not printed; the thresholds of
-Lemma C.8 divide by d - 2, and for d = 1 the second case ends in no contradiction.
+Found: X^T W^T W X is (m/d) X^T X + (mn/2) Gamma, the factor mn/2 is not printed.  Lemma C.8 names
+no dimension, while its thresholds divide by d - 2: its two cases prove it for d > 2 (for d = 1 the
+second one ends in no contradiction).
 """
 
 from __future__ import annotations
@@ -153,10 +154,10 @@ def derive_second_case(m: Model) -> None:
     m.relation(norm2(Y), n, by="labels")
     m.assume(Inequality(width, ">=", eta * c2 * (d + 1)), by="width")
     m.assume(Inequality(inner, "<=", top_rate * norm2(D)), by="otherwise")
+    m.assume(Inequality(d, ">", as_expr(2)), by="d")
     if "d" in m.withheld:
         sizes = {n: 1, d: 1, width: 2, c2: 1, eta: 1, lam1: Fraction(9, 20)}
         m.example({**sizes, D: (3,), Y: (1,)})
-    m.assume(Inequality(d, ">", as_expr(2)), by="d")
 
 
 def derive_network(m: Model) -> None:
@@ -196,12 +197,19 @@ def derive_interpolated(m: Model) -> None:
     m.lemma("k_s < 1", Inequality(k_s, "<", one))
 
 
+INPUTS = {"d": "d > 2: the thresholds divide by d - 2"}
+DIMENSION = (
+    "d > 2, which the printed quotients presuppose and Lemma C.8 does not say: d = 2 leaves them "
+    "undefined, and for d = 1 the inequalities of the second case allow any |D|."
+)
+
 CLAIMS = [
     Claim(
         "li22/lemma-C.8.p1",
         first_case,
-        RATE | {"case 1": "|D^T F| <= (d+1)/(d-2) (1 + (d+1)/(d-2)) n"},
+        RATE | INPUTS | {"case 1": "|D^T F| <= (d+1)/(d-2) (1 + (d+1)/(d-2)) n"},
         derive=derive_first_case,
+        reading=DIMENSION,
         waive={"second order:order m+1": "says less: 1/m = O(1)"},
     ),
     Claim(
@@ -209,12 +217,13 @@ CLAIMS = [
         second_case,
         RATE
         | LABELS
+        | INPUTS
         | {
             "width": "m >= eta c_2 (d+1)",
             "otherwise": "the inequality that case 2 claims does not hold",
         },
         derive=derive_second_case,
-        corrected_hypotheses={"d": "d > 2"},
+        reading=DIMENSION,
     ),
     Claim(
         "li22/lemma-C.8.p3",

@@ -8,8 +8,9 @@ Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.3, proof of Lemma C.9.
 
 Found: the first two lines print lambda_1 = |X^T X| where (17) has Lambda*(t), and with lambda_1 the
 third line does not follow; the third line lacks an absolute value; the fourth has a factor n that
-the fifth does not survive; the threshold of the last step lacks a factor 1/sqrt(c_5).  The lemma
-holds, with another constant, which contains 1/eta: (5) bounds eta from above only.
+the fifth does not survive; the threshold of the last step lacks a factor 1/sqrt(c_5); (5) gives eta
+< n/lambda_1, printed is the quotient upside down.  The lemma holds, with another constant, which
+contains 1/eta: (5) bounds eta from above only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from eostheory.formula import (
     Equation,
     Expr,
     Inequality,
+    OrderBound,
     Statement,
     absolute,
     as_expr,
@@ -159,6 +161,15 @@ def threshold(extra: Expr) -> Inequality:
 bound = Inequality(s, "<=", c_D * sqrt(n * width))
 
 
+def magnitudes(rate: Expr) -> dict[str, Statement]:
+    """What ends the proof: sizes of the labels and of the learning rate."""
+    return {
+        "labels": Equation(y, sqrt(n)),
+        "rate": Inequality(eta, "<", rate),
+        "order": OrderBound(rate, 0 * n, one),
+    }
+
+
 # ------------------------------------------------------------------------------ derivations
 def derive_norms(m: Model) -> None:
     """Cauchy and Schwarz, and the norms of Gamma and X^T X."""
@@ -250,8 +261,9 @@ def derive_threshold(m: Model) -> None:
     m.patience = PATIENCE
     m.assume(combined, by="combined inequality")
     m.assume(Inequality(c5, "<", one), by="c_5")
-    sizes = {n: 1, width: 1, eta: 1, lam1: 1, c5: Fraction(1, 2)}
-    m.example({**sizes, D: (1,), Y: (Fraction(1, 16),)})
+    # one sample, eight neurons: the threshold is 12
+    sizes = {n: 1, width: 8, eta: Fraction(1, 4), lam1: 1, c5: Fraction(1, 2)}
+    m.example({**sizes, D: (13,), Y: (1,)})
 
 
 def derive_bound(m: Model) -> None:
@@ -297,8 +309,19 @@ def derive_bound(m: Model) -> None:
     known(m, "threshold", Inequality(excess, "<=", q), given, where)
 
 
+def derive_magnitudes(m: Model) -> None:
+    """(5) with d >= 1, and lambda_1 between multiples of n."""
+    m.patience = PATIENCE
+    m.relation(norm2(Y), n, by="labels")
+    rate_bound(m)
+    m.assume(Inequality(d, ">=", one), by="inputs")
+    m.bound(lam1 / n)
+    m.bound(n / lam1)
+    m.example({n: 2, d: 3, eta: 1, lam1: 1, Y: (1, 1)})
+
+
 COEFFICIENTS = {"width": "2 beta - c_2 eta/m > c_5 and d/(d+1) - 3 eta c_2/(2m) > c_5"}
-LINE = "Lines are compared one by one: each is at most the next one."
+LINE = "This line is compared with the one before it."
 CONSTANT = (
     "c_3 = 2/c_5 + sqrt(n/lambda_1)/(eta sqrt(2 c_5)): it contains 1/eta, which (5) does not bound."
 )
@@ -319,6 +342,7 @@ CLAIMS = [
         derive=derive_norms,
         simulate=at_step,
         waive=SLACK,
+        reading=LINE,
     ),
     Claim(
         "li22/lemma-C.9.p3",
@@ -326,14 +350,16 @@ CLAIMS = [
         SMALL_GAMMA | BELOW | RATE,
         derive=derive_assumptions,
         corrected=step(with_norms(Lambda_star), third(absolute(D1))),
+        reading=LINE,
     ),
-    Claim("li22/lemma-C.9.p4", step(third(D1), fourth(n)), derive=derive_collected),
+    Claim("li22/lemma-C.9.p4", step(third(D1), fourth(n)), derive=derive_collected, reading=LINE),
     Claim(
         "li22/lemma-C.9.p5",
         step(fourth(n), fifth),
         COEFFICIENTS,
         derive=derive_uniform,
         corrected=step(fourth(one), fifth),
+        reading=LINE,
     ),
     Claim("li22/lemma-C.9.p6", lower, BELOW, derive=derive_lower, simulate=at_step, waive=SLACK),
     Claim("li22/lemma-C.9.p7", combined, derive=derive_combined),
@@ -347,5 +373,14 @@ CLAIMS = [
             "m > eta c_2/(2 beta - c_5)",
         },
         derive=derive_bound,
+        reading=CONSTANT + " From the lines of the proof as corrected.",
+    ),
+    Claim(
+        "li22/lemma-C.9.p9",
+        magnitudes(lam1 / n),
+        LABELS | RATE,
+        derive=derive_magnitudes,
+        corrected=magnitudes(n / lam1),
+        reading="lambda_1 = Theta(n) is the standing assumption on the data.",
     ),
 ]
