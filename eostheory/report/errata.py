@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def errata_markdown(report: Mapping[str, Any]) -> str:
         return "# Errata\n\nThis run refuted nothing.\n"
     ours = [claim for claim in refuted if claim["nature"] == "extraction"]
     dependents = dependents_of(claims_of(report))
-    parts = ["# Errata\n", _ORIGIN.format(len(refuted) - len(ours))]
+    parts = ["# Errata\n", _ORIGIN.format(len(refuted) - len(ours)), _tally(refuted)]
     for paper, claims in by_paper([c for c in refuted if c["nature"] != "extraction"]).items():
         parts.append(f"## {paper}\n")
         parts.extend(_entry(claim, dependents.get(claim["id"], [])) for claim in claims)
@@ -34,6 +35,13 @@ def errata_markdown(report: Mapping[str, Any]) -> str:
         parts.append("## Broken by the conversion to text, not by the paper\n")
         parts.extend(_entry(claim, dependents.get(claim["id"], [])) for claim in ours)
     return "\n".join(parts)
+
+
+def _tally(refuted: Sequence[Record]) -> str:
+    """How many of each nature."""
+    counts = Counter(claim["nature"] for claim in refuted)
+    lines = [f"- {counts[nature]}: {text}" for nature, text in NATURES.items() if counts[nature]]
+    return "\n".join(lines) + "\n" if lines else ""
 
 
 def _entry(claim: Record, dependents: Sequence[str]) -> str:
