@@ -144,16 +144,27 @@ def derive_ends(m: Model) -> None:
 
 
 def derive_crude(m: Model) -> None:
-    """At most M changes, each at most C alpha^2 (1 + h^2) eta^2, and |h| <= alpha."""
+    """Induction over the transitions: a small energy bounds the next state, hence its change."""
     m.uses("lyu22/lemma-N.1")
-    constant, mean, share = (scalar(k, nonnegative=True) for k in ("C", "mean", "share"))
-    m.step("E(S_t) - E(S_0) is a sum of at most M changes, h^2 <= alpha^2 in each")
-    m.assume(Inequality(mean, "<=", alpha**2), by="bounded")
-    m.assume(Inequality(share, "<=", ONE))
+    m.uses("lyu22/appH5.energy-bounds")
+    before, done = scalar("E_before", "E(S_{t-2})"), scalar("done", "t/2-1", nonnegative=True)
+    constant, mean, share = (scalar(k, nonnegative=True) for k in ("C", "h2", "share"))
+    step = K * alpha**4 * eta**2
+    m.assume(Inequality(E_0, "<=", alpha**2), by="energy")
     m.assume(Inequality(alpha, ">=", ONE), by="alpha")
-    m.step("K stands for a constant, twice that of Lemma N.1 or more")
-    m.assume(Inequality(K, ">=", 2 * constant))
-    m.define(E_t, E_0 + share * constant * alpha**2 * (1 + mean) * eta**2 * M)
+    m.assume(Inequality(done + 1, "<=", M))
+    m.step("M = O(1/eta^1.5) and alpha^2 = eta^(-o(1)): K alpha^2 eta^2 M <= 1 for small eta")
+    m.assume(Inequality(K * alpha**2 * eta**2 * M, "<=", ONE), by="horizon")
+    m.step("induction, trivial at t = 0: suppose E(S_{t-2}) <= E(S_0) + K alpha^4 eta^2 (t/2 - 1)")
+    m.assume(Inequality(before, "<=", E_0 + step * done))
+    m.step("so E(S_{t-2}) <= 2 alpha^2, and h^2 <= C alpha^2 by the bounds from the energy")
+    if m.lemma("bounded", Inequality(before, "<=", 2 * alpha**2)).outcome == "holds":
+        m.assume(Inequality(mean, "<=", constant * alpha**2))
+    m.step("Lemma N.1: one transition changes the energy by C alpha^2 (1 + h^2) eta^2 at most")
+    m.assume(Inequality(share, "<=", ONE))
+    m.step("K stands for a constant that is large against C")
+    m.assume(Inequality(K, ">=", constant * (1 + constant)))
+    m.define(E_t, before + share * constant * alpha**2 * (1 + mean) * eta**2)
 
 
 def derive_refined(m: Model) -> None:
@@ -217,6 +228,7 @@ def derive_match(m: Model) -> None:
     sizes(m)
     m.bound(N * eta ** Fraction(3, 2), by="horizon")
     m.bound(1 / N)
+    m.bound(alpha**12 * eta, by="alpha")
     gap, turn, rest, bend = (vector(k, "D") for k in ("gap", "turn", "rest", "bend"))
     m.step("the flow's speed at zeta(0) is -(C_b/(2 K_0^2)) grad R(phi_0), nearly")
     m.define(speed, -(C_b / (2 * K_0**2)) * slope + alpha**2 * eta**HALF * turn)
@@ -260,8 +272,8 @@ def derive_smooth(m: Model) -> None:
     sizes(m)
     m.step("phi_t = zeta_0 + O(alpha_max eta) at t = T_1, by Theorem H.10")
     m.define(place, start + alpha * eta * unless(m, "aligned") * m.landau("align", ("D",)))
-    m.step("zeta(t eta^2) = zeta_0 + O(t eta^2), zeta being smooth, and T_1 = O(alpha_max)")
-    m.bound(T_1 / alpha, by="time")
+    m.step("zeta(t eta^2) = zeta_0 + O(t eta^2), zeta being smooth, and T_1 = O(alpha_max^2)")
+    m.bound(T_1 / alpha**2, by="time")
     m.bound(1 / T_1)
     m.define(flow, start + T_1 * eta**2 * m.landau("smooth", ("D",)))
 
@@ -290,7 +302,12 @@ CLAIMS = [
         {"bounded": BOUNDED["bounded"]},
         derive=derive_ends,
     ),
-    Claim("lyu22/lemma-N.3.p1", crude, BOUNDED, derive=derive_crude),
+    Claim(
+        "lyu22/lemma-N.3.p1",
+        crude,
+        {"energy": "E(S_0) <= alpha^2", "alpha": BOUNDED["alpha"]} | HORIZON,
+        derive=derive_crude,
+    ),
     Claim(
         "lyu22/lemma-N.3.p2",
         refined,
@@ -327,7 +344,7 @@ CLAIMS = [
         after_alignment,
         {
             "aligned": "|phi_t - zeta_0| = O(alpha_max eta) at t = T_1",
-            "time": "T_1 = O(alpha_max)",
+            "time": "T_1 = O(alpha_max^2)",
             "alpha": BOUNDED["alpha"],
         },
         derive=derive_smooth,
