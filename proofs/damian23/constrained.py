@@ -67,6 +67,8 @@ kappa = scalar("kappa", r"\kappa", positive=True)
 steep = scalar("steep", r"\|\nabla S_t^\perp\|", positive=True)
 tilt = scalar("tilt", r"\nabla S_t\cdot u_t")
 rest = vector("rest", D)
+unit = vector("unit", D, r"\nabla L_t/\|\nabla L_t\|")
+cosine, sine = scalar("cosine"), scalar("sine")
 gradS_next = vector("gradS_next", D, r"\nabla S_{t+1}")
 P_S = matrix("P_S", D, D, r"P_{\nabla S_t}^\perp", symmetric=True)
 P_perp = matrix("P_S_perp", D, D, r"P_{\nabla S_t^\perp}^\perp", symmetric=True)
@@ -266,11 +268,10 @@ def derive_active(m: Model) -> None:
         m.relation(sharpness_next, 2 / eta, by="complementary slackness")
 
 
-def derive_assembled(m: Model) -> None:
+def assemble(m: Model) -> None:
     """The step with x' and y' inserted."""
     for number in (7, 8, 11):
         m.uses(f"damian23/lemma-13.p{number}")
-    unit = vector("unit", D, r"\nabla L_t/\|\nabla L_t\|")
     for a in (u, s, unit):
         m.relation(norm2(a), 1, by="unit vectors")
     m.relation(dot(u, s), 0, by="unit vectors")
@@ -278,7 +279,6 @@ def derive_assembled(m: Model) -> None:
     m.bound(epsilon)
     m.define(gradL, size * unit)
     along = vector("along_S", D, r"\nabla S_t/\|\nabla S_t\|")
-    cosine, sine = scalar("cosine"), scalar("sine")
     m.relation(cosine**2, 1 - sine**2, by="unit vectors")
     m.define(along, cosine * s + sine * u)
     m.define(P_S, eye(D) - outer(along, along))
@@ -291,8 +291,13 @@ def derive_assembled(m: Model) -> None:
         dagger_next,
         dagger - eta * gradL - first * u - second * s + order * m.landau("error", (D,)),
     )
+
+
+def derive_assembled(m: Model) -> None:
+    """The same, with grad S at an angle to its part s orthogonal to u."""
+    assemble(m)
     m.example(
-        {u: (1, 0, 0), s: (0, 1, 0), unit: (0, 1, 0), eta: 1, size: 1,
+        {u: (1, 0, 0), s: (0, 1, 0), unit: (0, -1, 0), eta: 1, size: 1,
          cosine: Fraction(4, 5), sine: Fraction(3, 5), epsilon: Fraction(1, 100),
          dagger: (0, 0, 0)}
     )  # fmt: skip
@@ -304,6 +309,12 @@ FOUR = {
     "gamma, kappa > 0 constants"
 }
 SMALL = {"epsilon small": "epsilon is below a constant of K, gamma and kappa"}
+ACTIVE = (
+    FOUR
+    | SMALL
+    | {"projection on M": "theta_{t+1}^dagger lies in M"}
+    | {"complementary slackness": "y > 0 implies S_{t+1} = 2/eta"}
+)
 LANDAU = "O(...) in an inequality is K times its argument, with some constant K. "
 
 CLAIMS = [
@@ -347,10 +358,7 @@ CLAIMS = [
     Claim(
         "damian23/lemma-13.p10",
         active,
-        hypotheses=FOUR
-        | SMALL
-        | {"projection on M": "theta_{t+1}^dagger lies in M"}
-        | {"complementary slackness": "y > 0 implies S_{t+1} = 2/eta"},
+        hypotheses=ACTIVE,
         derive=derive_active,
         reading=LANDAU + "'Sufficiently small' makes the second bound strict.",
     ),
@@ -360,5 +368,7 @@ CLAIMS = [
         hypotheses={"theta in M": "u . grad L = 0 at theta_t^dagger"},
         derive=derive_assembled,
         corrected=assembled_true,
+        reading="The proof of Lemma 15 prints grad S^perp in this place. With it the second form "
+        "follows from u . grad L = 0, as the text says.",
     ),
 ]

@@ -39,7 +39,7 @@ from ._constrained_runs import (
     u_next,
 )
 from ._constrained_runs import loss_now as loss
-from .constrained import assembled_true, derive_assembled, epsilon
+from .constrained import ACTIVE, assemble, assembled_true, derive_active, epsilon
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
@@ -87,7 +87,7 @@ sharpness_there = OrderBound(
 multiplier = OrderBound(y_found, -(eta * dot(gradL, s)), epsilon**2 * eta * size)
 lemma_13: dict[str, Statement] = {
     "update": assembled_true["second"],
-    "sharpness": Equation(sharpness, 2 / eta),
+    "sharpness": Equation(sharpness_next, 2 / eta),
 }
 taylor = OrderBound(
     loss_next, loss + dot(gradL, step) + dot(step, hess @ step) / 2, rho3 * reach**3
@@ -193,10 +193,11 @@ def derive_multiplier(m: Model) -> None:
 
 def derive_lemma(m: Model) -> None:
     """The assembled update, and the active bound on the sharpness."""
-    derive_assembled(m)
+    assemble(m)
+    m.uses("damian23/sec3.constrained-init")
     m.uses("damian23/lemma-13.p10")
-    if "complementary slackness" not in m.withheld:
-        m.define(sharpness, 2 / eta)
+    m.step("S_0 = 2/eta by the choice of the time origin; from S_t = 2/eta to S_{t+1} = 2/eta:")
+    derive_active(m)
 
 
 def derive_taylor(m: Model) -> None:
@@ -209,7 +210,6 @@ def derive_taylor(m: Model) -> None:
 
 
 # -------------------------------------------------------------------------------- claims
-SLACK = {"complementary slackness": "y > 0 implies S_{t+1} = 2/eta; S_0 = 2/eta"}
 edge_printed = Equation(sharpness, zero)
 edge_true = Equation(sharpness, 2 / eta)
 
@@ -241,6 +241,13 @@ CLAIMS = [
     Claim("damian23/lemma-13.p8", orthogonality, derive=derive_orthogonality, waive=STABLE),
     Claim("damian23/lemma-13.p9", sharpness_there, derive=derive_sharpness),
     Claim("damian23/lemma-13.p11", multiplier, derive=derive_multiplier),
-    Claim("damian23/lemma-13", lemma_13, hypotheses=SLACK, derive=derive_lemma),
+    Claim(
+        "damian23/lemma-13",
+        lemma_13,
+        hypotheses=ACTIVE,
+        derive=derive_lemma,
+        reading="S_t = 2/eta by induction over t: the start is the choice of the time origin, the "
+        "step is judged.",
+    ),
     Claim("damian23/lemma-14.p1", taylor, derive=derive_taylor),
 ]
