@@ -19,6 +19,7 @@ from typing import Any
 from eostheory.symbolic.products import COLUMNS, terms_of
 from eostheory.symbolic.program import Program
 from eostheory.symbolic.smt import Monomial, Sign, conditions, degree
+from eostheory.symbolic.solving import limited
 
 
 def certify(smt2: str, seconds: float = 1.0) -> dict[str, Any] | None:
@@ -92,8 +93,7 @@ def _core(known: list[Sign], deadline: float) -> list[Sign]:
     for i in sorted(kept, key=lambda i: (-degree(known[i].poly), -len(known[i].poly))):
         if time.perf_counter() > deadline:
             break
-        solver = z3.SolverFor("QF_NRA")
-        solver.set("timeout", 100)
+        solver = limited(0.1)
         solver.add(*(formulas[k] for k in kept if k != i))
         if solver.check() == z3.unsat:
             kept.remove(i)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
 
 _CORE_SECONDS = 0.15
+_WORK_PER_SECOND = 1_500_000
+"""Z3's resource units."""
 
 
 @dataclass
@@ -56,6 +58,24 @@ def relate(term: Any, relation: str) -> Any:
         case "==":
             return term == 0
     return term != 0
+
+
+def limited(seconds: float) -> Any:
+    """A fresh solver that gives up after a fixed amount of work, about ``seconds`` on one core.
+
+    Work, not time, so that an answer does not depend on what else the machine does.
+    """
+    import z3
+
+    solver = z3.SolverFor("QF_NRA")
+    limit(solver, seconds)
+    return solver
+
+
+def limit(solver: Any, seconds: float) -> None:
+    """Set how much work the next checks may take; a clock stops only what has got stuck."""
+    solver.set("rlimit", max(1, int(seconds * _WORK_PER_SECOND)))
+    solver.set("timeout", int(seconds * 30_000) + 1000)
 
 
 def assumptions(model: Model) -> list[Condition]:
@@ -121,8 +141,7 @@ def solve(model: Model, conditions: list[Condition], seconds: float) -> Query:
         tags = frozenset(model.kernel.field.tags - {""})
     finally:
         model.kernel.field.tags = outer
-    solver = z3.SolverFor("QF_NRA")
-    solver.set("timeout", max(1, int(seconds * 1000)))
+    solver = limited(seconds)
     solver.add(*translation.constraints, *formulas)
     answer = solver.check()
     if answer == z3.sat:
@@ -151,8 +170,7 @@ def _core(
         return frozenset(tags)
     kept = set(tags)
     for tag in tags:
-        solver = z3.SolverFor("QF_NRA")
-        solver.set("timeout", 300)
+        solver = limited(0.3)
         solver.add(*translation.constraints)
         solver.add(*(f for f, c in zip(formulas, conditions, strict=True)
                      if not c.tag or c.tag in kept - {tag}))  # fmt: skip
@@ -173,7 +191,7 @@ def _simple_values(
     is still irrational then is a surd, or rounded (the instance is checked exactly later).
     """
     model = solver.model()
-    solver.set("timeout", 100)
+    limit(solver, 0.1)
     free = {a: v for a, v in translation.names.items() if a >= 0}
     plain = [a for a in free if translation.field.atoms[a].kind == "symbol"]
     plain.sort(key=lambda a: -translation.roots.get(a, 1))  # rational roots leave surds to others

@@ -10,7 +10,8 @@ from eostheory.claims.score import waiver
 from eostheory.suite import load_library
 from eostheory.suite.scripts import claims_of_script
 
-QUICK = Settings(profile="quick")
+# the suite itself mutates for both witnesses; here the derivations are asked once more, alone
+QUICK = Settings(profile="quick", simulate=False)
 COEFFICIENT = ("x2", "x1/2", "x1.001", "sign", "plus-minus one")
 
 
@@ -34,9 +35,9 @@ def test_a_changed_coefficient_turns_the_verdict(paper, claim):
     withheld = frozenset(claim.corrected_hypotheses)
     parts = claim.parts
     before = compare_parts(witnesses, parts, withheld, definition).verdict
-    if before is Verdict.REFUTED:
+    if before in (Verdict.REFUTED, Verdict.UNDECIDED):
         withheld, parts = frozenset(), claim.corrected_parts
-        assert parts is not None, f"{claim.id} is refuted without a correction"
+        assert parts is not None, f"{claim.id} is {before} without a correction"
         before = compare_parts(witnesses, parts, withheld, definition).verdict
     assert before in (Verdict.PROVED, Verdict.CERTIFIED, Verdict.SUPPORTED, Verdict.ASSUMED)
     for name, part in parts.items():
