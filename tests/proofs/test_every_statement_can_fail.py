@@ -1,6 +1,11 @@
-"""Changing one coefficient of any encoded statement turns its verdict."""
+"""Changing one coefficient of an encoded statement turns its verdict.
+
+Every run of the suite mutates every statement; this test does so without the suite's bookkeeping, for
+a third of them.
+"""
 
 import functools
+import zlib
 
 import pytest
 
@@ -24,6 +29,8 @@ def encoded():
     for paper in library().papers:
         for script in paper.scripts:
             for claim in claims_of_script(paper.folder, script):
+                if zlib.crc32(claim.id.encode()) % 3:
+                    continue
                 yield pytest.param(paper.name, claim, id=claim.id)
 
 
