@@ -53,6 +53,7 @@ T = matrix("T", "n", "n", symmetric=True)
 U = matrix("U", "n", "n", symmetric=True)
 Q = matrix("Q", "n", "n", symmetric=True)
 elapsed = scalar("t", nonnegative=True)
+lowest = scalar("p", positive=True)
 
 FLOW = {"3.3": "Assumption 3.3: D follows gradient flow"}
 FIXED = {"3.5(i)": "Assumption 3.5 (i): the eigenvectors are fixed"}
@@ -60,7 +61,9 @@ START = {"F(0)=0": "the outputs vanish at time 0"}
 EIGEN_I = {"eigenvector": "v_i is an eigenvector of M for lambda_i"}
 FRAME = {"frame": "the eigenvectors are an orthonormal basis"}
 SOLVED = {"psd": "lambda_i >= 0"}
-STARTED = {"started": "t > 0 and lambda_i > 0 on a part of [0, t], for some i with Y.v_i not 0"}
+STARTED = {
+    "started": "a time of Phase I at which the loss has decreased, |D(t)| < |D(0)| (section 3.1)"
+}
 SIGNS = {"signs": "the eigenvectors point inside the ball: -v_i^T Y >= 0"}
 
 
@@ -104,19 +107,29 @@ def decayed(m: Model) -> None:
     m.step("p_i = T_i^2, and 1 - p_i = U_i^2 because lambda_i >= 0")
     m.define(D, -(V @ T @ T @ V.T @ Y))
     m.define(F, D + Y)
-    m.assume(Inequality(norm2(U @ T @ V.T @ Y), ">", zero), by="started")
+    labels = V.T @ Y
+    m.assume(Inequality(norm2(U @ T @ labels), ">=", lowest * norm2(U @ labels)))
+    m.step("the exponentials p_i are positive, the smallest one being p")
+    m.assume(Inequality(norm2(D), "<", norm2(Y)), by="started")
+    m.lemma("sum of (1 - p_i) (Y.v_i)^2", Inequality(norm2(U @ labels), ">=", zero))
     still = "started" in m.withheld
     sides = ((1, 0), (0, 1))
     # p = (9/25, 9/25), or no time has passed
     part = ((1, 0), (0, 1)) if still else (("3/5", 0), (0, "3/5"))
     rest = ((0, 0), (0, 0)) if still else (("4/5", 0), (0, "4/5"))
-    m.example({V: sides, T: _exact(part), U: _exact(rest), Y: (1, -1)})
+    m.example({V: sides, T: _exact(part), U: _exact(rest), Y: (1, -1), lowest: _least(part)})
 
 
 def _exact(rows: tuple[tuple[int | str, ...], ...]) -> tuple[tuple[Any, ...], ...]:
     from fractions import Fraction
 
     return tuple(tuple(Fraction(x) for x in row) for row in rows)
+
+
+def _least(rows: tuple[tuple[int | str, ...], ...]) -> Any:
+    from fractions import Fraction
+
+    return Fraction(rows[0][0]) ** 2
 
 
 def slow_turn(m: Model) -> None:

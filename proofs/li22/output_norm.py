@@ -151,7 +151,7 @@ def derive_proof(m: Model) -> None:
     residual(m)
     m.assume(Inequality(norm(D), ">=", norm(Y)), by="as long")
     m.assume(Inequality(norm(D), ">", norm(Y)), by="strict")
-    m.example({D: (-1, 0), Y: (1, 0)} if "strict" in m.withheld else {D: (-2, 0), Y: (1, 0)})
+    m.example({D: (-1,), Y: (1,)} if "strict" in m.withheld else {D: (-2,), Y: (1,)})
 
 
 def derive_size(m: Model) -> None:

@@ -11,8 +11,8 @@ Found: M (I - v_1 v_1^T) has the eigenvalue 0 on v_1 besides those of M that rem
 I - eta M (I - v_1 v_1^T) contracts on the complement of v_1 only, not everywhere (E.5, first step).
 From the recursion follows p(t+1) <= (1 - eta lambda_r) p(t), not the same for |p| (p may jump down
 from 0); as p <= 0, this even gives 3 in place of 6.  In Lemma E.6 the start is R'(0) = -(I - v_1
-v_1^T) Y, not +; the last display has D^T F for R'^T (R' + Y); and the sign is strict only once
-time has passed and some lambda_i > 0 with Y.v_i not 0, i > 1.
+v_1^T) Y, not +, and the last display has D^T F for R'^T (R' + Y).  The strict sign is read for
+t > 0 (as in the proof), R'(0) not 0, and eigenvalues above lambda_r > 0, under which R' is defined.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ shifted_corrected: dict[str, Statement] = {
     "all": Inequality(absolute(p), "<=", absolute(p_0)),
 }
 constant = Inequality(gap, "<", 2 * drift / (eta * lam_r))
-constant_corrected = Inequality(gap, "<=", 2 * drift / (eta * lam_r))
 
 auxiliary = Inequality(dot(prime, prime + Y), "<", zero)
 ratio = dot(prime_next, v_i) / dot(prime_0, v_i)
@@ -179,15 +178,20 @@ def derive_shifted(m: Model) -> None:
     m.assume(Inequality(gap_next, "<=", gap * (1 - eta * lam_r) + drift), by="recursion")
     m.step("p(0) <= 0, and p <= 0 is kept by the step")
     m.assume(Inequality(gap, "<=", level), by="recursion")
-    m.example({eta: 1, lam_r: Fraction(1, 2), B: 2, B_D: 1, eps: 1, gap: 6, gap_next: 0})
+    m.step("v_1 may stay where it is for some steps: then R = R' and p(t+1) = p(t) = p(0)")
+    m.example({eta: 1, lam_r: Fraction(1, 2), B: 2, B_D: 1, eps: Fraction(1, 100), gap: 0,
+               gap_next: 0})  # fmt: skip
 
 
 def derive_constant(m: Model) -> None:
     """p(t) <= 0."""
     m.assume(Inequality(B, ">=", 2 * one), by="edge")
     m.assume(Inequality(gap, "<=", level), by="recursion")
+    m.assume(Inequality(eps, ">", zero), by="epsilon_2")
+    m.assume(Inequality(B_D, ">", zero), by="epsilon_2")
     m.step("without a turn, epsilon_2 = 0, the two sequences agree")
-    m.example({eta: 1, lam_r: Fraction(1, 2), B: 2, B_D: 1, eps: 0, gap: 0})
+    turn = 0 if "epsilon_2" in m.withheld else Fraction(1, 100)
+    m.example({eta: 1, lam_r: Fraction(1, 2), B: 2, B_D: 1, eps: turn, gap: 0})
 
 
 def derive_ratios(m: Model) -> None:
@@ -232,11 +236,19 @@ def derive_auxiliary(m: Model) -> None:
     m.define(Y, part + along * v1)
     m.define(prime_0, -part)
     m.define(prime, -(V @ T @ T @ V.T @ part))
-    m.assume(Inequality(norm2(U @ T @ V.T @ part), ">", zero), by="started")
+    k, low_p = scalar("k", positive=True), scalar("p", positive=True)
+    moved = T @ V.T @ part
+    m.step("off v_1 the p_i are positive by Assumption 3.7, and 1 - p_i >= eta lambda_r if t > 0")
+    m.assume(Inequality(norm2(moved), ">=", low_p * norm2(part)), by="3.7")
+    m.assume(Inequality(norm2(U @ moved), ">=", k * norm2(moved)), by="started")
+    m.assume(Inequality(norm2(part), ">", zero), by="rest")
+    m.lemma("sum of (1 - p_i) p_i (Y.v_i)^2", Inequality(norm2(U @ moved), ">=", zero))
     still = "started" in m.withheld
     a, b = (1, 0) if still else (Fraction(3, 5), Fraction(4, 5))
+    least = Fraction(9, 25)
     m.example({V: ((1, 0), (0, 1)), v1: (1, 0), T: ((0, 0), (0, a)), U: ((1, 0), (0, b)),
-               part: (0, 1), along: 1, D: (1, 2)})  # fmt: skip
+               part: (0, 0 if "rest" in m.withheld else 1), along: 1, D: (1, 2), k: least,
+               low_p: least})  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------- claims
@@ -250,9 +262,13 @@ INDUCTION = {"induction": "the steps before t"}
 FRAME = {"frame": "the eigenvectors are an orthonormal basis"}
 SEQUENCE = FRAME | BULK | {"v_1": "R' has no component along v_1"}
 STARTED = {
-    "started": "t > 0, and lambda_i > 0 at some time before t for some i > 1 with Y.v_i not 0"
+    "started": "t > 0, as in the proof, and lambda_min > lambda_r > 0, as where R' is defined",
+    "rest": "R'(0) is not 0",
 }
-AT_ZERO = "At t = 0 the sum is 0: R'(0)^T (R'(0) + Y) = |Z|^2 - Z^T Y with Z = (I - v_1 v_1^T) Y."
+AFTER_ZERO = (
+    "At t = 0 the sum is 0: R'(0)^T (R'(0) + Y) = |Z|^2 - Z^T Y with Z = (I - v_1 v_1^T) Y.  R' is "
+    "'defined in Lemma 3.5', which has lambda_min > lambda_r > 0."
+)
 
 CLAIMS = [
     Claim(
@@ -281,20 +297,24 @@ CLAIMS = [
     Claim(
         "li22/lemma-E.5.p4",
         constant,
-        hypotheses=RECURSION,
+        hypotheses=EDGE
+        | RECURSION
+        | {"epsilon_2": "epsilon_2 > 0 (after Assumption 3.6), B_D > 0"},
         derive=derive_constant,
-        corrected=constant_corrected,
-        reading="epsilon_2 = 0 is allowed; then both sides are 0.  3 in place of 6 holds too.",
+        reading="The ends of the chain; its middle term, level + |p(0)|, equals the right end, so "
+        "that the second '<' is '='.  3 in place of 6 holds too.",
         waive={"*x1/2": "true: 3 in place of 6 is enough", "*x2": "true: half of it is enough"},
     ),
     Claim(
         "li22/lemma-E.6.p1",
         ratios,
-        hypotheses=FIXED | INDUCTION | BULK,
+        hypotheses=FIXED
+        | INDUCTION
+        | BULK
+        | {"positive": "lambda_i > lambda_r > 0, as in Lemma 3.5, where R' is defined"},
         derive=derive_ratios,
-        corrected_hypotheses={"positive": "lambda_i > 0"},
-        reading="Shown for one more step, where Y.v_i is not 0.  lambda_i >= 0 only gives a ratio "
-        "in (0, 1].",
+        reading="Shown for one more step, where Y.v_i is not 0.  The lambda_i >= 0 of the text "
+        "alone would give a ratio in (0, 1].",
     ),
     Claim(
         "li22/lemma-E.6.p2",
@@ -306,20 +326,18 @@ CLAIMS = [
     Claim(
         "li22/lemma-E.6.p3",
         display(dot(D, F)),
-        hypotheses=SEQUENCE,
+        hypotheses=SEQUENCE | STARTED,
         derive=derive_auxiliary,
         corrected=display(dot(prime, prime + Y)),
-        corrected_hypotheses=STARTED,
         reading="Sums over i > 1 are sums over all i: R' has no component along v_1.",
     ),
     *(
         Claim(
             f"li22/{name}",
             auxiliary,
-            hypotheses=SEQUENCE,
+            hypotheses=SEQUENCE | STARTED,
             derive=derive_auxiliary,
-            corrected_hypotheses=STARTED,
-            reading=AT_ZERO,
+            reading=AFTER_ZERO,
         )
         for name in ("lemma-E.6", "claim-3.3.Rneg")
     ),

