@@ -133,6 +133,7 @@ def derive_nearest(m: Model) -> None:
     """theta_t^dagger lies in M itself, so the projection is not farther away."""
     m.define(target, dagger - eta * gradL)
     m.assume(Inequality(norm(dagger_next - target), "<=", eta * norm(gradL)), by="projection on M")
+    m.patience = 0.2
 
 
 def derive_kkt(m: Model) -> None:
@@ -219,6 +220,7 @@ def derive_sizes(m: Model) -> None:
     moved, reach = norm(dagger_next - target), eta * norm(gradL)
     m.assume(Inequality(moved, "<=", reach), by="projection on M")
     multipliers(m, heading, length)
+    m.patience = 0.2
     m.step("the toy loss of appendix B with alpha = 1/2, sqrt(beta) = 1/4: y' = 2 and y = 8")
     m.example(
         {u: (1, 0), s: (0, 1), eta: 1, tilt: 0, steep: Fraction(1, 4), length: 2,
@@ -263,9 +265,10 @@ def derive_active(m: Model) -> None:
     m.assume(Inequality(absolute(error), "<=", K * epsilon**2 * rho3 * eta * size), by="p9")
     m.define(y_prime, (2 / eta + eta * alpha + error - level) / steep)
     m.step("S_{t+1} = 2/eta + eta alpha - y' |grad S^perp| + error, solved for y'")
-    if m.decide(Inequality(y_prime, ">", zero)).outcome == "holds":
+    if m.decide(Inequality(y_prime, ">", zero), refute=False).outcome == "holds":
         m.step("so the multiplier y = y'/|grad S^perp| is positive, and the bound is active")
         m.relation(sharpness_next, 2 / eta, by="complementary slackness")
+    m.patience = 0.2
 
 
 def assemble(m: Model) -> None:

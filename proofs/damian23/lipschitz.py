@@ -251,6 +251,21 @@ def derive_bending(m: Model) -> None:
     product_rule(m)
     bounds_on_derivatives(m)
     m.define(K, 1 + 4 / (2 - c))
+    room = scalar("letter_room", positive=True)
+    low, turn, product, unit = (scalar(f"letter_{k}", nonnegative=True) for k in range(4))
+    m.lemma(
+        "second part",
+        Inequality(turn * norm_u, "<=", rho3 * room),
+        given=(Inequality(turn, "<=", rho3), Inequality(norm_u, "<=", room)),
+        where={turn: norm_3, room: 2 * eta * rho3 / (2 - c)},
+    )
+    m.lemma(
+        "both parts",
+        Inequality(low + 2 * product, "<=", (1 + 2 * room) * (rho4 + unit)),
+        given=(Inequality(low, "<=", rho4), Inequality(product, "<=", room * unit)),
+        where={low: norm_4, product: norm_3 * norm_u, room: 2 / (2 - c), unit: eta * rho3**2},
+    )
+    m.patience = 0.2
 
 
 def derive_slope(m: Model) -> None:
