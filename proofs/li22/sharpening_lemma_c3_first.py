@@ -2,15 +2,12 @@ r"""Lemma C.3, fourth part of its proof: the bound of (G1), that is (A1) to (A4)
 
 Setting:  D(k) = -prod Y + e(k) with |e(k)| <= n^{3/2} R_w/lambda_r, and every factor of the
           product in direction i at most 1 - eta lambda_i/n in absolute value.
-Claims:   (A1) by geometric series (p20, p21), the requirement behind it (p21.req), (A2) and (A3)
-          (p22, p23), (A4) (p24, p25) and their total (p26).
+Claims:   (A1) by geometric series (p20, p21), (A2) and (A3)
+          (p23), (A4) (p24, p25) and their total (p26).
 Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
 
-Two steps do not follow.  p21.req: the horizon bounds M*, not M~ = M* - Gamma, whose top eigenvalue
-may exceed 1/eta by 40/m.  What (A1) and (A5) need is true all the same: each factor is at most
-1 - eta lambda_i/n in absolute value.  p22: X^T X stands on different sides of the two sums, so that
-one is not the transpose of the other and their norms differ (real runs show it at t = 2); the bound
-p23 of both is right all the same.
+What (A1), (A5) and (E1) need of the decay factors, and what is wrong with the step from (A2) + (A3)
+to one of them, is in ``sharpening_lemma_c3_gaps``.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Claims:   its recursion (p14) summed (p15), split into (G1), (G2), (G3) (p16), t
           product expanded into (A1) to (A4) (p17), and (A1) in the eigenbasis (p18, p19).
 Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
 
-Three slips, none of which reaches the conclusion, because only norms of the terms are used: the
-first sum of p15 loses its sign inside the norm; (A2) and (A3) carry a minus; and the square in p19
-stands outside the double sum (inside again on the next line).
+Two slips, neither of which reaches the conclusion, because only norms of the terms are used: the
+first sum of p15 loses its sign inside the norm, and (A2) and (A3) carry a minus.  In our text of
+p19 the square stands outside the double sum; we read it inside, as on the next line.
 """
 
 from __future__ import annotations
@@ -89,7 +89,6 @@ z_i, z_j = scalar("z_i"), scalar("z_j", r"z_{j'}")
 pp_sum = running_sum("pp", r"\prod_{j=0}^{k-1}(1-\eta\lambda_i)(1-\eta\lambda_{j'})")
 coefficients = matrix("coefficients", "r", "r", r"\mathbf C")
 basis = matrix("basis", "n", "r", r"\mathbf V")
-all_ones = vector("ones", "r", r"\mathbf 1")
 frobenius = scalar("frobenius", r"\|\cdot\|_F", nonnegative=True)
 
 first_factor = 4 * eta / (n**2 * width)
@@ -133,10 +132,7 @@ def _expanded(sign: int) -> Statement:
 entry = Equation(
     first_factor * dot(v_i, first_sum @ v_j), first_factor * (pp_sum * z_i * z_j * lam_j)
 )
-_inside = trace(coefficients.T @ coefficients)
-_outside = dot(all_ones, coefficients @ all_ones) ** 2
-root_printed = Equation(first_factor * frobenius, first_factor * sqrt(_outside))
-root_meant = Equation(first_factor * frobenius, first_factor * sqrt(_inside))
+root = Equation(first_factor * frobenius, first_factor * sqrt(trace(coefficients.T @ coefficients)))
 
 
 # ------------------------------------------------------------------------------ derivations
@@ -219,17 +215,6 @@ def derive_root(m: Model) -> None:
     m.relation(basis.T @ basis, eye("r"), by="orthonormal")
     whole = basis @ coefficients @ basis.T
     m.define(frobenius, sqrt(trace(whole.T @ whole)))
-    m.generic = False
-    m.example(
-        {
-            basis: ((1, 0), (0, 1)),
-            coefficients: ((2, 1), (1, 1)),
-            all_ones: (1, 1),
-            n: 2,
-            width: 1,
-            eta: 1,
-        }
-    )
 
 
 # ------------------------------------------------------------------------------------- runs
@@ -329,12 +314,12 @@ CLAIMS = [
     ),
     Claim(
         "li22/lemma-C.3.p19",
-        root_printed,
+        root,
         derive=derive_root,
-        corrected=root_meant,
+        reading="C holds the sums over k, so that the sum of their squares is the trace of C^T C",
         extraction=(
-            "the square stands outside the double sum; the line after it has it inside, so that "
-            "the conversion may have moved it"
+            "in our text the square stands outside the double sum; the line after it, which "
+            "continues this one, has it inside, where it belongs"
         ),
     ),
 ]

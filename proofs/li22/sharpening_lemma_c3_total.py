@@ -1,14 +1,12 @@
-r"""Lemma C.3, last part of its proof: the bounds of (G2) and (G3), and the total 40/m.
+r"""Lemma C.3, fifth part of its proof: the bound of (G2).
 
 Setting:  as in ``sharpening_lemma_c3_first``; (E1) and its first line |e(k)| <= k eta sqrt(n)
           (1 - eta lambda_r/n)^{k-1} R_w.
-Claims:   (G2) split into (A5) and (A6) (p27), their bounds (p28 to p30) and total (p31); (G3) by
-          (G1) (p32, p33); everything together (p34).
+Claims:   (G2) split into (A5) and (A6) (p27), their bounds (p28 to p30) and total (p31).
 Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
 
 (A6) has lost its factor eta, which makes p27 false for eta > 1 and p29 false for eta < 1; with it
-both hold.  p33 uses eta (2/mn)|A|^2 lambda_1 <= 1, which the horizon gives only where D^T F <= 0.
-The constants add up: 20/m + 56 c_1 n^2 R_w/(m lambda_r^2) <= 40/m exactly at the stated width.
+both hold.
 """
 
 from __future__ import annotations

@@ -114,14 +114,14 @@ def derive_width(m: Model) -> None:
 
 
 def narrow() -> dict[object, object]:
-    """Rank one, c_1 = 1/2, four samples, and the smallest width that is allowed."""
+    """Rank one, c_1 = 1/10, enough samples, and the smallest width that is allowed."""
     return {
-        n: 4,
-        lam1: 2,
-        lam_r: 2,
-        width: 224,
+        n: 16,
+        lam1: Fraction(8, 5),
+        lam_r: Fraction(8, 5),
+        width: 1120,
         kappa: 1,
-        z_i: 2,
+        z_i: 4,
         p_i: Fraction(1, 2),
         others: 0,
     }

@@ -159,21 +159,7 @@ def derive_second(m: Model) -> None:
     """Two squares; |A|^2 >= m/2 by property 1."""
     m.assume(Inequality(norm2(A), ">=", width / 2), by="property 1")
     m.assume(Inequality(dot(D, v1), "!=", as_expr(0)), by="top component")
-    m.generic = False
-    if "top component" in m.withheld:
-        m.example(
-            {
-                n: 2,
-                width: 1,
-                eta: Fraction(1, 10),
-                lam1: 4,
-                X: ((2, 0), (0, 1)),
-                v1: (1, 0),
-                A: (1,),
-                W: ((1, 0),),
-                D: (0, 1),
-            }
-        )
+    m.generic = False  # the residual is that of a run
 
 
 def on_top(m: Model) -> None:
@@ -198,17 +184,17 @@ def derive_top_below(m: Model) -> None:
     width_in_errors(m)
     m.example(
         {
-            n: 4,
-            lam1: 2,
-            lam_r: 2,
-            width: 224,
+            n: 16,
+            lam1: Fraction(8, 5),
+            lam_r: Fraction(8, 5),
+            width: 1122,
             p_1: 0,
             part: 0,
-            z_1: 2,
-            v1: (Fraction(1, 2),) * 4,
-            e: (0,) * 4,
-            D: (0,) * 4,
-            F: (1,) * 4,
+            z_1: 4,
+            v1: (Fraction(1, 4),) * 16,
+            e: (0,) * 16,
+            D: (0,) * 16,
+            F: (1,) * 16,
         }
     )
 
@@ -302,7 +288,7 @@ CLAIMS = [
         simulate=in_the_band,
         corrected_hypotheses={"top component": "D^T v_1 != 0"},
         waive=FAR | {"derivation:*": SQUARES},
-        reading="never negative, which is all that the proof needs; zero where W X D = 0 too",
+        reading="strict; never negative is all that the proof needs",
     ),
     Claim(
         "li22/lemma-C.6.p2", top_expanded, derive=on_top, simulate=in_any_run, waive=SQUARED_ERROR

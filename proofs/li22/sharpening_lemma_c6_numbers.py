@@ -171,12 +171,12 @@ def derive_final_number(m: Model) -> None:
     m.generic = False
     m.example(
         {
-            n: 4,
-            lam1: 2,
-            lam_r: 2,
-            width: 225,
+            n: 16,
+            lam1: Fraction(8, 5),
+            lam_r: Fraction(8, 5),
+            width: 1122,
             epsilon: 1,
-            largest: Fraction(1, 2),
+            largest: Fraction(1, 4),
         }
     )
 
