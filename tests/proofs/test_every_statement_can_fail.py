@@ -1,7 +1,7 @@
 """Changing one coefficient of an encoded statement turns its verdict.
 
-Every run of the suite mutates every statement; this test does so without the suite's bookkeeping, for
-a third of them.
+Every run of the suite mutates every statement; this test does so without the suite's bookkeeping,
+for a third of them.
 """
 
 import functools
