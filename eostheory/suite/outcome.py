@@ -104,21 +104,22 @@ def _nature(
     verdicts: Mapping[str, str],
     records: Mapping[str, Record],
 ) -> str | None:
-    """What kind of mistake a refuted claim is."""
+    """What kind of mistake a refuted claim is; a step is never called a false conclusion."""
     if record["verdict"] != Verdict.REFUTED:
         return None
     if record["extraction"]:
         return "extraction"
     if _lacks_hypothesis_only(record):
         return "hypothesis"
-    parent = _conclusion_of(library, str(record["id"]))
-    if parent is None:
+    if library.entries[str(record["id"])].kind != "proof-step":
         return "conclusion"
-    if verdicts.get(parent) in _SURVIVES:
-        return "slip"
-    if parent in records and _lacks_hypothesis_only(records[parent]):
-        return "slip"
-    return "step"
+    conclusions = _conclusions_of(library, str(record["id"]))
+    survive = all(
+        verdicts.get(name) in _SURVIVES
+        or (name in records and _lacks_hypothesis_only(records[name]))
+        for name in conclusions
+    )
+    return "slip" if conclusions and survive else "step"
 
 
 def _lacks_hypothesis_only(record: Record) -> bool:
@@ -128,16 +129,20 @@ def _lacks_hypothesis_only(record: Record) -> bool:
     return bool(corrected.get("hypothesis")) and same
 
 
-def _conclusion_of(library: Library, name: str) -> str | None:
-    """The listed statement that a proof step belongs to (``thm-B.7`` for ``thm-B.7.p3``)."""
-    entries = library.entries
-    if entries[name].kind != "proof-step":
-        return None
+def _conclusions_of(library: Library, name: str) -> list[str]:
+    """The listed statements that a proof step belongs to.
+
+    ``thm-B.7`` for ``thm-B.7.p3``; ``lemma-C.3.1`` and its like for ``lemma-C.3.p2`` where the
+    lemma is listed in parts.
+    """
+    statements = [e.id for e in library.entries.values() if e.kind != "proof-step"]
     while "." in name.partition("/")[2]:
         name = name.rpartition(".")[0]
-        if name in entries and entries[name].kind != "proof-step":
-            return name
-    return None
+        if name in statements:
+            return [name]
+        if parts := [s for s in statements if s.startswith(f"{name}.")]:
+            return parts
+    return []
 
 
 def summarise(

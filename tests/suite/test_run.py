@@ -108,6 +108,17 @@ def test_a_refuted_step_is_a_slip_if_the_conclusion_survives(paper, listed, pare
     assert records["p/thm-1"]["nature"] == ("conclusion" if parent == "refuted" else None)
 
 
+def test_a_step_belongs_to_the_parts_of_a_lemma_that_is_listed_in_parts(paper, listed):
+    steps = [listed(f"p/{name}", kind="proof-step") for name in ("lemma-1.p1", "lemma-2.p1")]
+    paper.lists("p/lemma-1.a", "p/lemma-1.b", *steps)
+    claims = [("lemma-1.a", "proved"), ("lemma-1.b", "proved")]
+    claims += [("lemma-1.p1", "refuted"), ("lemma-2.p1", "refuted")]
+    listed_claims = ", ".join(f'claim("p/{name}", "{verdict}")' for name, verdict in claims)
+    records = paper.script("s.py", f"CLAIMS = [{listed_claims}]").records()
+    assert records["p/lemma-1.p1"]["nature"] == "slip"
+    assert records["p/lemma-2.p1"]["nature"] == "step"
+
+
 def test_a_refutation_by_the_text_conversion_or_a_missing_hypothesis_says_so(paper):
     paper.lists("p/a", "p/b", "p/c").script(
         "s.py",
