@@ -36,7 +36,6 @@ from ._constrained_runs import loss_now as loss
 from .constrained import FOUR, LANDAU, SMALL, assumption_4, epsilon, kappa
 
 if TYPE_CHECKING:
-    from eostheory.formula import Expr
     from eostheory.symbolic import Model
 
 second = scalar("lambda_2", r"\lambda_2(\nabla^2 L_t)")
@@ -61,7 +60,7 @@ inserted_true = Inequality(loss_next, "<=", quadratic + K * error)
 gap_inserted = Inequality(absolute(loss_next - with_gap), "<=", K * error)
 gap_inserted_true = Inequality(loss_next, "<=", with_gap + K * error)
 comparable = Inequality(size, "<=", K_far * part)
-absorbed: dict[str, Statement] = {
+absorbed: dict[str, Inequality] = {
     "order": Inequality(K * error, "<=", K_prime * epsilon**2 * eta * size**2),
     "absorbed": Inequality(K_prime * epsilon**2 * eta * size**2, "<=", eta * (2 - c) / 4 * part**2),
 }

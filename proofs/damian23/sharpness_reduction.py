@@ -346,9 +346,9 @@ CLAIMS = [
         derive=derive_suprema,
         corrected_hypotheses=BELOW,
         waive=WEAK,
-        reading=SIZES + " The set is the one printed, {S <= 4/eta}. For f = -theta_2^2/|theta|^2 it "
-        "holds every (r, 0), where S = lambda and the entry (1, 2, 2) of the third derivative is "
-        "4/r^3.",
+        reading=SIZES + " The set is the one printed, {S <= 4/eta}. For f = -theta_2^2/|theta|^2 "
+        "every (r, 0) lies in it, where S = lambda and the entry (1, 2, 2) of the third "
+        "derivative is 4/r^3.",
     ),
     Claim(
         "damian23/lemma-6.1",
