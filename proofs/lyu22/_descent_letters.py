@@ -29,6 +29,7 @@ Psi_zero = scalar("Psi_zero", r"\Psi(\theta_0)", nonnegative=True)
 path = scalar(
     "path", r"\sum_\tau\tilde\eta_\tau\|\nabla\mathcal{L}(\theta_\tau)\|_2", nonnegative=True
 )
+moved = scalar("moved", r"\|\theta_t-\theta_{t_0}\|_2", nonnegative=True)
 mu = scalar("mu", r"\mu", positive=True)
 delta = scalar("delta", r"\delta", positive=True)
 rho_2 = scalar("rho_2", r"\rho_2", positive=True)

@@ -31,6 +31,7 @@ from eostheory.formula import (
 
 from . import _descent_gd_runs as runs
 from . import _descent_letters as d
+from ._descent_helpers import grown_path, tight
 from ._descent_letters import (
     C_1,
     C_2,
@@ -50,6 +51,7 @@ from ._descent_letters import (
     loss_t0,
     loss_zero,
     low,
+    moved,
     mu,
     path,
     rate,
@@ -90,6 +92,7 @@ first_phase: dict[str, Statement] = {
 telescoped: dict[str, Statement] = {
     "path": Inequality(sqrt(2 * mu) / 16 * delta * path, "<=", Psi_zero),
     "step": Inequality(norm(theta_next - theta), "<=", rate * norm(g)),
+    "distance": Inequality(moved, "<=", path),
     "order": Inequality(path, "<=", d.K * sqrt(product)),
 }
 telescoped_corrected: dict[str, Statement] = {
@@ -131,22 +134,6 @@ second_phase: dict[str, Statement] = {
 
 
 # -------------------------------------------------------------------------------- derivations
-def tight(m: Model, share: Fraction, extra: dict[Any, Any]) -> None:
-    """An exact instance on which the drop of the potential is almost the printed one.
-
-    PL is an equation, Psi falls from 1 to 1 - 2^-12, and 1 - s lambda_max/2 is ``share``.
-    """
-    import sympy
-
-    if m.withheld:
-        return
-    end = 1 - sympy.Rational(1, 4096)
-    speed = 2 - 2 * sympy.Rational(share.numerator, share.denominator)
-    square = (1 - end**2) * 2 / (speed * (2 - speed))
-    exact = {Psi: 1, Psi_next: end, g: (sympy.sqrt(square),), mu: square / 2}
-    m.example({**exact, rate: speed, lam_max: 1, loss_star: 0, **extra})
-
-
 def potential(m: Model) -> None:
     """Psi, the descent lemma with lambda_max, and the PL inequality, from free losses."""
     m.uses("lyu22/lemma-4.1")
@@ -224,14 +211,24 @@ def derive_telescoped(m: Model) -> None:
     m.uses("lyu22/thm-4.4.p1")
     m.relation(norm2(theta), 1, by="unit")
     m.relation(dot(theta, g), 0, by="scale_invariant")
-    moved = theta - rate * g
-    m.define(theta_next, (1 / norm(moved)) * moved)
-    last = scalar("Psi_last", r"\Psi(\theta_t)", nonnegative=True)
-    m.step("the sum of (P1) over tau = t_0, ..., t - 1")
-    m.assume(Inequality(sqrt(2 * mu) / 16 * delta * path, "<=", Psi_t0 - last), by="summed")
+    free = theta - rate * g
+    m.define(theta_next, (1 / norm(free)) * free)
+    weight = sqrt(2 * mu) / 16 * delta
+    m.assume(Inequality(weight * rate * norm(g), "<=", Psi - Psi_next), by="decrease")
+    so_far = grown_path(m, weight, Psi_t0, "decrease")
+    reached = scalar("moved_before", r"\|\theta_{t-1}-\theta_{t_0}\|_2", nonnegative=True)
+    m.assume(Inequality(reached, "<=", so_far))
+    one_step = telescoped["step"]
+    m.lemma("one step", one_step)  # type: ignore[arg-type]
+    m.assume(Inequality(moved, "<=", reached + norm(theta_next - theta)), by="triangle")
     start = scalar("K_start", "K_0", positive=True)
     m.assume(Inequality(Psi_t0, "<=", start * sqrt(product)), by="close")
     m.define(d.K, 16 * start / (sqrt(2 * mu) * delta))
+    if not m.withheld:
+        m.step("an instance: the loss has grown, at too large a rate, before t_0")
+        known: dict[Any, Any] = {theta: (1, 0), g: (0, 1), rate: 1, mu: 8, delta: 1, eta_hat: 1}
+        known |= {lam_hat: Fraction(1, 4), start: 2, so_far: 0, reached: 0, moved: HALF}
+        m.example({**known, Psi_zero: Fraction(1, 8), Psi_t0: 1, Psi: 1, Psi_next: Fraction(3, 4)})
 
 
 def derive_normalised(m: Model) -> None:
@@ -276,28 +273,20 @@ def derive_second_phase(m: Model) -> None:
     first, start = scalar("Psi_T1", nonnegative=True), scalar("K_0", positive=True)
     m.step("the loss at T_1 is L* + O((eta lambda)^10), so that Psi is K_0 (eta lambda)^5")
     m.assume(Inequality(first, "<=", start * product**5), by="small_loss")
-    m.step("the first part summed over tau")
-    total = sqrt(2 * mu) / 2 * C_1 * sqrt(product) * path
-    m.assume(Inequality(total, "<=", first), by="summed")
     m.define(d.K, 2 * start / (sqrt(2 * mu) * C_1))
     if "before_T2" not in m.withheld:
         lemma_potential(m)
-    small: dict[Any, Any] = {
-        eta_hat: 1,
-        lam_hat: Fraction(1, 256),
-        C_1: 1,
-        first: 0,
-        start: 1,
-        path: 0,
-    }
-    tight(m, Fraction(1, 16) + Fraction(1, 2**16), small)
+        m.lemma("decrease", second_phase["decrease"])  # type: ignore[arg-type]
+    so_far = grown_path(m, sqrt(2 * mu) / 2 * C_1 * sqrt(product), first, "telescoped")
+    small: dict[Any, Any] = {eta_hat: 1, lam_hat: Fraction(1, 256), C_1: 1, so_far: 0}
+    tight(m, Fraction(1, 16) + Fraction(1, 2**16), {**small, first: 1, start: 256**5})
 
 
 PL = {"pl": "the mu-PL inequality at theta_t"}
 DESCENT = {"descent": "the descent lemma, with lambda_max for the supremum along the step"}
 STABLE = {"stable": "the effective rate is below 2/lambda_max"}
 FEW = {"quick": 1, "default": 6, "thorough": 30}
-BY_SUM = "The sum over the steps is a letter; what each step contributes is the claim before."
+BY_SUM = "The sum over the steps is a letter that grows step by step: the bounds by induction on t."
 
 
 CLAIMS = [
@@ -337,7 +326,12 @@ CLAIMS = [
     Claim(
         "lyu22/thm-4.4.p2",
         telescoped,
-        INVARIANT | {"unit": "on the sphere", "summed": "(P1) summed", "close": "near theta*"},
+        INVARIANT
+        | {
+            "unit": "on the sphere",
+            "decrease": "the decrease of the potential at every step from t_0 on (p1)",
+            "close": "near theta*",
+        },
         derive=derive_telescoped,
         corrected=telescoped_corrected,
         reading=BY_SUM,
@@ -389,7 +383,7 @@ CLAIMS = [
         | {
             "before_T2": "t < T_2",
             "small_loss": "L(theta_{T_1}) = L* + O((eta lambda)^10)",
-            "summed": "the first part, summed from T_1 to t - 1",
+            "telescoped": "the first part holds at every step from T_1 on",
         },
         derive=derive_second_phase,
         simulate=runs.second_phase,
