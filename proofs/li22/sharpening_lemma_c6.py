@@ -2,7 +2,7 @@ r"""Lemma C.6: the surrogate sharpness Lambda* = v_1^T M v_1 increases until the
 
 Setting:  Lemmas C.2 to C.5; labels with z_i >= kappa sqrt(n) (C.2); lambda_1 = c_1 n.
 Claims:   the increment of Lambda* (sharp-dyn), its two parts from below (p1 to p6), the residual
-          at the end (p8 to p10), the remark, (16), the lemma, and the first part of Theorem 3.
+          at the end (p8 to p10), the remark, (16), and the lemma.
 Source:   Li, Wang, Li, "Analyzing Sharpness along GD Trajectory", appendix C.2.
 
 The remark has a_2 = e^{(a_1-1)/chi} below e^{-1/chi}; it is above.  (16) does not follow from the
@@ -329,15 +329,5 @@ CLAIMS = [
         waive=FAR,
         corrected_hypotheses=MISSING,
         rests_on=("li22/lemma-C.6.p5", "li22/eq-16"),
-    ),
-    Claim(
-        "li22/thm-3.a",
-        growth,
-        WIDTH | {"p2 to p5": "the lower bound of the first part, with c_1"},
-        derive=derive_growth,
-        simulate=increasing,
-        waive=FAR,
-        corrected_hypotheses=MISSING,
-        rests_on=("li22/lemma-C.6",),
     ),
 ]
