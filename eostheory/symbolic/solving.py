@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from eostheory.symbolic.scalars import Poly
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
 
-_CORE_SECONDS = 0.15
+_CORE_SECONDS, _SIMPLER_SECONDS = 0.15, 1.5
 _WORK_PER_SECOND = 1_500_000
 """Z3's resource units."""
 
@@ -116,8 +117,6 @@ def relevant(model: Model, goal: list[Condition], pool: list[Condition]) -> list
 
 def solve(model: Model, conditions: list[Condition], seconds: float) -> Query:
     """Whether all ``conditions`` can hold together."""
-    import time
-
     import z3
 
     start = time.perf_counter()
@@ -191,7 +190,8 @@ def _simple_values(
     is still irrational then is a surd, or rounded (the instance is checked exactly later).
     """
     model = solver.model()
-    limit(solver, 0.1)
+    solver.set("timeout", 100)
+    deadline = time.perf_counter() + _SIMPLER_SECONDS
     free = {a: v for a, v in translation.names.items() if a >= 0}
     plain = [a for a in free if translation.field.atoms[a].kind == "symbol"]
     plain.sort(key=lambda a: -translation.roots.get(a, 1))  # rational roots leave surds to others
@@ -202,6 +202,8 @@ def _simple_values(
             solver.add(variable == value)
             continue
         for simple in _SIMPLE:
+            if time.perf_counter() > deadline:
+                break
             solver.push()
             solver.add(variable == z3.RealVal(simple))
             if solver.check() == z3.sat:
