@@ -335,7 +335,8 @@ CLAIMS = [
         derive=derive_kkt,
         simulate=runs.normal_vector,
         examples={"quick": 2, "default": 5},
-        reading="The multipliers x and y exist by the KKT theorem; the display is their equation.",
+        reading="The multipliers x and y exist by the KKT theorem, since the gradients of the two "
+        "conditions are independent for small epsilon; the display is their equation.",
     ),
     Claim(
         "damian23/lemma-13.p4",

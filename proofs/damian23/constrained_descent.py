@@ -10,7 +10,8 @@ Found: two equal signs of the Taylor expansion are inequalities.  That gamma_t =
 |grad L| by p is false: the alignment gamma_t may be one, and p = 0 then.  Without a bound away from
 one the remainder of Lemma 13 is not absorbed, and Lemma 14 fails at stationary points of the
 constrained problem where grad S is not orthogonal to u.  That the loss is monotone can be saved:
-the KKT conditions paired with the step need no such bound.
+the KKT conditions paired with the step need no such bound.  So can corollary 4: over O(1/epsilon)
+steps the remainders add up to less than the loss can fall.
 """
 
 from __future__ import annotations
@@ -337,7 +338,8 @@ CLAIMS = [
         hypotheses=ASSUMPTION_2 | SMALL,
         derive=derive_monotone,
         reading=LANDAU + "The paper deduces it from Lemma 14, whose proof has a gap; the KKT "
-        "conditions paired with the step give it directly.",
+        "conditions paired with the step give it directly. That the remainders are O(epsilon^2) "
+        "|d|^2 is by Lemma 12, the sizes of the multipliers (Lemma 13) and Assumptions 3 and 4.",
     ),
     Claim(
         "damian23/cor-4.p1",

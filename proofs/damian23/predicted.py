@@ -274,6 +274,8 @@ CLAIMS = [
         hypotheses=KERNEL,
         derive=derive_rest,
         simulate=runs.at_rest_run,
+        reading="Written out for s = t and t = s + 2: every factor of the product leaves grad S as "
+        "it is.",
     ),
     Claim("damian23/sec5.reduces", simplified, derive=derive_reduced, simulate=runs.reduced),
     Claim(

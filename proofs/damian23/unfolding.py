@@ -10,7 +10,9 @@ Sums and products are written out at times 0 to 3; one step of the induction fro
 to eq. (9) at t carries them to every time.
 
 Found: unfolding eq. (6) leaves P A_t ... A_1 A_0 v_0, which eq. (9) and Lemma 4 drop.  They hold
-for a start along u_0 (as on the toy loss of appendix B), which the paper does not assume.
+for a start along u_0 (as on the toy loss of appendix B), which the paper does not assume: theta_0
+is the first point whose projection is on the edge, and oversteps it along grad S by up to one step,
+which is as much as one step of eq. (5) moves y.
 """
 
 from __future__ import annotations
