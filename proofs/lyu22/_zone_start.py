@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from eostheory.agree import measured
 from eostheory.formula import scalar, vector
 
+from ._edge import look
 from ._notation import D
+from ._valley import valley
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -67,28 +69,24 @@ def simulate_radius(sample: Sample) -> None:
 
 
 def simulate_triangle(sample: Sample) -> None:
-    """Any vectors."""
-    size = sample.draw(st.integers(2, 8), "D")
-    rng = np.random.default_rng(sample.draw(st.integers(0, 10**6), "seed"))
-    unit = rng.normal(size=size)
-    unit /= np.linalg.norm(unit)
-    side = rng.normal(size=size)
-    side -= (side @ unit) * unit
-    side /= np.linalg.norm(side)
-    cases = [(np.eye(size)[0], np.eye(size)[0] / 2, 0.0)]
-    for angle in (0.125, 0.5, 1.0):
-        cases += [(unit, unit - side / np.tan(angle), angle), (unit, rng.normal(size=size), angle)]
-    for hat, away, angle in cases:
-        # Without a turn the bound is an equality.
-        axis = np.eye(size)[0] if angle == 0 else unit
-        other = np.cos(angle) * axis + np.sin(angle) * side
-        scale = 1 + float(np.linalg.norm(away))
+    """Starts near a drawn manifold of minimizers, and real gradient flow to it."""
+    size = sample.draw(st.integers(3, 6), "D")
+    rank = sample.draw(st.integers(1, size - 1), "rank")
+    seed = sample.draw(st.integers(0, 10**6), "seed")
+    loss = valley(False, size, rank, seed)
+    unit = np.random.default_rng([seed, 37]).normal(size=size)
+    here = look(loss, np.zeros(size))
+    starts = np.array([2.0**-k for k in (8, 12, 16)])[:, None] * unit / np.linalg.norm(unit)
+    for hat, foot in zip(starts, loss.project(starts), strict=True):
+        there, away = look(loss, foot, here.v1), hat - foot
+        scale = float(np.linalg.norm(hat))
+        # The flow's end is known to 1e-8 of the square of the way to it.
+        slack = (1e-8 * scale**2 + 1e-15 * scale) * 2.0**53
         found = {
-            height: abs(away @ other),
-            first: abs(hat @ axis),
-            second: abs((hat - away) @ axis),
-            turned: np.linalg.norm(axis - other) if angle else 0.0,
-            length: np.linalg.norm(away),
-            length_hat: np.linalg.norm(hat),
+            height: abs(away @ there.v1),
+            first: abs(hat @ here.v1),
+            second: abs(foot @ here.v1),
+            turned: np.linalg.norm(here.v1 - there.v1),
+            length_hat: scale,
         }
-        sample.observe({k: measured(float(v), 60, scale) for k, v in found.items()})
+        sample.observe({k: measured(float(v), 60, slack) for k, v in found.items()})
