@@ -302,14 +302,17 @@ CLAIMS = [
             "gap": "lambda_1 >= 2 lambda_2",
             "unit vectors": "|u| = |v_1| = 1",
             "gamma": "gamma = 2(|A|^2 + m/d)/(mn) >= 2/(nd)",
-            "width": "m >= n",
+            "width": "m >= n (Remark 3)",
         },
         derive=derive_corollary,
         simulate=at_time_t,
         waive=FAR
         | {f"derivation:*{end}": WEAKER for end in ("x1/2", "Lambda sign", "Lambda dropped")}
         | {"derivation:direction:right c_4 -> m": "then the right-hand side is not positive"},
-        reading="c_4 = 2 c_2 d n/lambda_1 is constant for fixed d; m >= n by the width",
+        reading=(
+            "c_4 = 2 c_2 d n/lambda_1, a constant for fixed d as lambda_1 is of order n; m >= n as "
+            "m = Omega(n^2) where lambda_r is of order one (Remark 3); the corollary names no width"
+        ),
     ),
     Claim(
         "li22/thm-2.2",
