@@ -79,13 +79,21 @@ def derive_sharpness_bound(m: Model) -> None:
 
 
 def derive_text(m: Model) -> None:
-    """What Theorem 4.2 says of step t_0, and nothing else."""
+    """What Theorem 4.2 says of step t_0, and nothing else.
+
+    The instance is a start at a stationary point with |w_0|^2 = pi^2 rho_2 eta: then T_0 = 0, hence
+    t_0 = 0, and the rate is the largest that the theorem allows there.
+    """
     m.uses("lyu22/thm-4.2")
     m.assume(Inequality(pi, ">", as_expr(3)), by="pi")
     m.assume(Inequality(pi, "<", as_expr(4)), by="pi")
     m.assume(text_of_42["gradient"], by="thm_4_2")  # type: ignore[arg-type]
     m.assume(text_of_42_corrected["rate"], by="thm_4_2")  # type: ignore[arg-type]
     m.assume(Inequality(product, "<=", as_expr(HALF)), by="thm_4_2")
+    if not m.withheld:
+        about = Fraction(22, 7)
+        start = {eta_hat: 1, lam_hat: HALF, rho_2: 1, g: (0,), rate: 2 / about**2}
+        m.example({**start, pi: about})
 
 
 SUPREMUM = {"supremum": "lambda_max is the supremum along the step"}
@@ -123,6 +131,7 @@ CLAIMS = [
         derive=derive_text,
         corrected=text_of_42_corrected,
         waive={"stable:right 2*rho_2**(-1) x1/2": "true, too: 4/pi^2 < 1"},
-        reading="What the text reads off Theorem 4.2, O(lambda eta) with the theorem's constant.",
+        reading="What the text reads off Theorem 4.2, O(lambda eta) with the theorem's constant. "
+        "With weight decay the theorem's own first rate may exceed what the text allows.",
     ),
 ]

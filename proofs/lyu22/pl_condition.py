@@ -205,7 +205,7 @@ def derive_informal(m: Model) -> None:
     quartic = {x: (Fraction(1, 16),), grad_convex: (Fraction(4, 16**3),)}
     free = {gap: 1, distance: 0, length: 0, grad: (2,), mu: 1}
     if "strongly" in m.withheld and "convex" not in m.withheld:
-        m.step("|x|^4 at x = 1/16: its gradient is 4 x^3")
+        m.step("|x|^4 with the gradient 4 x^3: violated where 8 x^2 < mu, for any mu; here mu = 1")
         m.example({**free, **quartic, gap_convex: Fraction(1, 16**4)})
 
 
@@ -301,6 +301,7 @@ CLAIMS = [
         derive=derive_informal,
         simulate=runs.convex,
         reading="'Strictly weaker than convexity': convexity implies it. 'Grows faster than a "
-        "quadratic': its square is at least mu^2 |theta - theta*|^2. For |x|^4 no mu > 0 serves.",
+        "quadratic': its square is at least mu^2 |theta - theta*|^2. For |x|^4 no mu > 0 serves, "
+        "near its minimizer or elsewhere; nor for the scale-invariant (w_1/|w|)^4 on the sphere.",
     ),
 ]

@@ -141,7 +141,10 @@ def derive_sharpening(m: Model) -> None:
     m.step("rate = eta/((1 - eta lambda)|w|^2), and |w|^2 by Lemma E.1")
     after = (1 - product) ** 2 * size + eta_hat**2 / size * gradient**2
     m.assume(Inequality(product, "<", as_expr(1)), by="decay_below_one")
-    m.assume(Inequality(after, "<", size), by="small_gradient")
+    m.step("the threshold of Figure 3: below it weight decay wins")
+    threshold = lam_hat * (2 - product) * size
+    m.assume(Inequality(eta_hat / size * gradient**2, "<", threshold), by="small_gradient")
+    m.lemma("the norm decreases", Inequality(after, "<", size))
     m.define(rate, eta_hat / ((1 - product) * size))
     m.define(rate_next, eta_hat / ((1 - product) * after))
     m.assume(Inequality(rate, "<", lam_star), by="below")
@@ -199,7 +202,7 @@ CLAIMS = [
     Claim(
         "lyu22/secG.3.progressive-sharpening",
         sharpening,
-        SHRINKS | {"below": "rate < lambda_1(theta*)", "small_gradient": "the norm decreases"},
+        SHRINKS | {"below": "rate < lambda_1(theta*)", "small_gradient": "the gradient is small"},
         corrected_hypotheses={"stable": "rate < 2/lambda_1(theta*), which must be meant"},
         derive=derive_sharpening,
         reading="'Increases until it reaches 2/lambda_1' is read: it increases, and is below that "
