@@ -12,7 +12,6 @@ where a projection is meant, and a number added to a vector.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from eostheory.claims import Claim
 from eostheory.formula import (
     Equation,
     Expr,
-    OrderBound,
     Predicate,
     Statement,
     as_expr,
@@ -28,9 +26,7 @@ from eostheory.formula import (
     eye,
     log,
     matrix,
-    norm,
     norm2,
-    sqrt,
     substitute,
     vector,
 )
@@ -42,39 +38,26 @@ from ._notation import (
     H,
     T,
     U,
-    eta,
     foot,
     glog,
     glog_full,
     lam,
-    mu,
     psi_v1,
-    psi_x,
-    r,
     rate0,
     rate1,
-    step0,
     v1,
     x0,
 )
 from ._two_step_algebra import (
     V,
-    bent_Ux,
-    bent_x,
     c,
-    draw_bends,
     draw_minimum,
-    draw_norms,
     draw_ray,
-    grad,
     grad_lam,
     grad_phi,
-    hat,
-    hat_norm,
     lam_c,
     multiples_of_zero,
     radial,
-    theta,
 )
 from .two_step import SPHERE
 
@@ -84,7 +67,6 @@ if TYPE_CHECKING:
 
 Parts = dict[str, Statement]
 ZERO = as_expr(0)
-NEAR = {"near": "|theta_t - phi| = O(r eta)"}
 ANY_RATE = {f"*{x}": "steps at any rate, also at none, leave null vectors alone" for x in (
     *(f"{term} {change}" for term in ("rate0*H", "rate1*H") for change in
       ("x2", "x1/2", "x1.001", "sign", "dropped")), "-1 +1", "-1 -1", "rate0 -> rate1",
@@ -106,19 +88,6 @@ def keep(names: str) -> dict[str, str]:
 # ------------------------------------------------------------------------------- statements
 reflected = Equation(U @ v1, -v1)
 slope_of_top = Equation(T(v1, v1), grad_lam)
-norm_of_step: Parts = {
-    "norm": Equation(norm(hat), sqrt(norm2(theta) + rate0**2 * norm2(grad))),
-    "size": OrderBound(hat_norm, as_expr(1), r**2 * eta**2),
-}
-third_sum = U @ T(step0, step0) + T(U @ step0, U @ step0)
-flat_term = (mu / 2) * third_sum
-lengths = norm2(H @ step0) + norm2(H @ (U @ step0))
-in_short = {
-    False: Equation(psi_x, flat_term),
-    True: Equation(psi_x, flat_term + (mu**2 / 2) * lengths * foot),
-}
-one_step = Equation(bent_x, (1 / lam) * T(step0, step0) + (2 / lam**2) * norm2(H @ step0) * foot)
-composed = Equation(psi_x, U @ bent_x + bent_Ux)
 fixed: Parts = {
     "U": Equation(U @ foot, (eye(D) - (2 / lam) * H) @ foot),
     "Lemma D.1": Equation((eye(D) - (2 / lam) * H) @ foot, foot + (2 / lam) * grad_phi),
@@ -188,29 +157,6 @@ def derive_slope_of_top(m: Model) -> None:
         m.define(grad_lam, m.gradient(dot(T(v1, w), v1), w))
 
 
-def derive_norm(m: Model) -> None:
-    """Pythagoras: the gradient of a scale-invariant loss is orthogonal to the point."""
-    m.uses("lyu22/lemma-D.1")
-    m.relation(dot(grad, theta), 0, by="scale invariance")
-    m.relation(norm2(theta), 1, by="sphere")
-    m.define(hat, theta - rate0 * grad)
-    m.bound(r * eta)
-    m.step("the gradient is O(r eta), being zero at phi, and the rate is bounded")
-    size = 1 if "near" not in m.withheld else 1 / (r * eta)
-    slope = r * eta * size * m.landau("slope")
-    excess = m.normal(norm2(theta) - 1 - 2 * rate0 * dot(grad, theta)) + rate0**2 * slope**2
-    m.define(hat_norm, m.taylor("sqrt(1+z)", excess, 1))
-
-
-def derive_composed(m: Model) -> None:
-    """The quadratic terms of one step, put together as the linear parts are."""
-    minimizer(m, True)
-    m.uses("lyu22/lemma-J.5.psi")
-    m.define(psi_x, quadratic(step0, True))
-    for name, x in ((bent_x, step0), (bent_Ux, U @ step0)):
-        m.define(name, (1 / lam) * T(x, x) + (2 / lam**2) * norm2(H @ x) * foot)
-
-
 def derive_fixed(m: Model) -> None:
     """The radial derivative of the gradient, and the gradient at a minimizer."""
     m.step("grad L(c w) = grad L(w)/c, differentiated at c = 1: H(phi) phi = -grad L(phi)")
@@ -267,30 +213,6 @@ def simulate_split(sample: Sample) -> None:
     sample.predicate("sum of vectors", sum_of_vectors)
 
 
-def derive_notation(m: Model, sphere: bool) -> None:
-    """The quadratic term of Lemma J.2 or J.5, with mu_t for 2/lambda_1."""
-    minimizer(m, sphere)
-    m.uses("lyu22/lemma-J.5.psi" if sphere else "lyu22/lemma-J.2.psi")
-    m.define(psi_x, quadratic(step0, sphere))
-
-
-def derive_bend(m: Model) -> None:
-    """What one real step at the critical rate adds to its linear part."""
-    minimizer(m, True)
-    m.relation(dot(foot, step0), 0, by="sphere")
-    start = vector("start", D)
-
-    def place(y: Expr) -> Expr:
-        return (foot + y) / sqrt(norm2(foot + y)) - foot
-
-    at = place(start)
-    moved = place(at - (2 / lam) * (H @ at + Fraction(1, 2) * T(at, at)))
-    m.step("differentiated twice along a curve of the sphere; minus half of what is left")
-    excess = moved - (at - (2 / lam) * (H @ at))
-    twice = m.differentiate(m.differentiate(excess, start, step0), start, step0)
-    m.define(bent_x, m.normal(substitute(Fraction(-1, 2) * twice, {start: 0 * start})))
-
-
 # ------------------------------------------------------------------------------- the claims
 def _at_minimum(
     name: str,
@@ -321,21 +243,6 @@ CLAIMS = [
         keep("eigenpair"),
         derive=derive_slope_of_top,
         simulate=partial(draw_minimum, sphere=False),
-    ),
-    Claim(
-        "lyu22/lemma-J.4.p1",
-        norm_of_step,
-        keep("scale invariance, sphere") | NEAR,
-        derive=derive_norm,
-        simulate=draw_norms,
-        waive={f"*norm(theta)**2 exponent {x}": "theta_t has norm one" for x in ("+1", "-1")},
-    ),
-    Claim(
-        "lyu22/lemma-J.5.p3",
-        composed,
-        keep("scale invariance"),
-        derive=derive_composed,
-        simulate=partial(draw_bends, sphere=True),
     ),
     Claim(
         "lyu22/lemma-J.5.p4",
@@ -408,28 +315,4 @@ CLAIMS = [
         waive=multiples_of_zero("dot(glog, v1)"),
     ),
     _at_minimum("lemma-L.5.p4", False, null_part, "null space", waive=ANY_RATE),
-    Claim(
-        "lyu22/lemma-J.5.p1",
-        one_step,
-        keep("scale invariance, sphere"),
-        derive=derive_bend,
-        simulate=partial(draw_bends, sphere=True),
-        reading=(
-            "A definition; what makes it the right one is that it is the quadratic part of one "
-            "step at the critical rate."
-        ),
-    ),
-    Claim(
-        "lyu22/appL3.psi",
-        in_short[False],
-        derive=partial(derive_notation, sphere=False),
-        simulate=partial(draw_bends, sphere=False),
-    ),
-    Claim(
-        "lyu22/eq-50",
-        in_short[True],
-        derive=partial(derive_notation, sphere=True),
-        simulate=partial(draw_bends, sphere=True),
-        reading="The second third derivative is printed at phi; phi_t is meant, as in the first.",
-    ),
 ]
