@@ -52,7 +52,6 @@ from ._notation import (
     xhat2,
 )
 from ._orders import bound, giant, sizes, unless
-from ._states import two
 from ._zone_drift import draw_drift
 from .drift import EXAMPLES, HYPOTHESES, SIGN, THIRD
 
@@ -109,6 +108,19 @@ def derive_hats(m: Model) -> None:
     m.define(hhat2, dot(v1, place2 - phi0) / eta)
 
 
+def derive_displacements(m: Model) -> None:
+    """Both displacements end at theta_{t+2}; (25) says how far their starts are apart."""
+    m.uses("lyu22/eq-25")
+    sizes(m)
+    bound(m, h0 / giant)
+    bound(m, h0 / alpha, by="bounded")
+    m.define(xhat2, place2 - phi0)
+    m.define(x2, place2 - phi2)
+    m.step("phi_{t+2} = phi_t - 2 eta^2 h^2 grad_Gamma log(lambda_1) + O(alpha h^2 eta^3)")
+    rest = THIRD * unless(m, "bounded", "aligned") * vector("rest", D)
+    m.define(phi2, phi0 - 2 * eta**2 * h0**2 * glog + rest)
+
+
 def derive_turned(m: Model) -> None:
     """Two displacements of size h eta that differ by the drift, read off along two axes."""
     m.uses("lyu22/lemma-H.11.p0")
@@ -119,6 +131,7 @@ def derive_turned(m: Model) -> None:
     m.define(x2, h0 * eta * unless(m, "aligned") * vector("direction", D))
     m.define(top2, v1 + h0**2 * eta**2 * vector("turn", D))
     m.relation(dot(v1, glog), 0, by="tangent")
+    m.relation(dot(v1, v1), 1, by="unit")
     rest = alpha * h0**2 * eta**3 * vector("rest", D)
     m.define(xhat2, x2 - 2 * eta**2 * h0**2 * glog - rest)
     m.define(h2, dot(x2, top2) / eta)
@@ -174,7 +187,7 @@ def _claim(
 
 
 CLAIMS = [
-    _claim("lemma-H.11.p0", displacements, partial(two, sphere=False), ask=()),
+    _claim("lemma-H.11.p0", displacements, derive_displacements, ask=()),
     _claim(
         "lemma-H.11.p1",
         turned,
