@@ -76,7 +76,7 @@ def limited(seconds: float) -> Any:
 def limit(solver: Any, seconds: float) -> None:
     """Set how much work the next checks may take; a clock stops only what has got stuck."""
     solver.set("rlimit", max(1, int(seconds * _WORK_PER_SECOND)))
-    solver.set("timeout", int(seconds * 10_000) + 1000)
+    solver.set("timeout", int(seconds * 2_000) + 50)
 
 
 def assumptions(model: Model) -> list[Condition]:
