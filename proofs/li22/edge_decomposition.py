@@ -264,5 +264,13 @@ CLAIMS = [
         waive={"left norm(A)**2 dropped": "true: the term m/d alone gives the bound"},
     ),
     Claim("li22/cor-C.3.p6", smaller, THEOREM, derive=derive_margin),
-    Claim("li22/cor-C.3", corollary, GAP | SMALL_GAMMA | BELOW | THEOREM, derive=derive_corollary),
+    Claim(
+        "li22/cor-C.3",
+        corollary,
+        GAP | SMALL_GAMMA | BELOW | THEOREM,
+        derive=derive_corollary,
+        reading="c_6 is larger than the best constant of Lemma C.8, so that the bound of Gamma* is "
+        "strict; the norm as its action on a unit vector w; u is a unit eigenvector with an "
+        "eigenvalue lambda_i >= lambda_r > 0.",
+    ),
 ]

@@ -7,10 +7,10 @@ Claims:   the step of the top component, its growth, the lines between, Theorem 
 Source:   Li, Wang, Li, arXiv:2207.12678, appendix C.3.
 
 Found: with rho* = (c_2 + c_6) c_7/(2 c_3) the factor 1 + epsilon_1 is exactly one: the constants of
-Lemma C.11 give no growth.  They also mix 2 rho* and 2 eta rho*, so that even |x(t+1)| > |x(t)|
-needs eta <= 1.  The second line of the last chain lacks |D^T v_1| and the term with R.  Theorem 4's
-second statement survives with a larger rho*: eta (c_2 + c_6) c_7/(2 c_3) + c/2 gives the factor
-1 + c, for any c > 0.
+Lemma C.11 give no rate of growth.  They also mix 2 rho* and 2 eta rho*, so that even |x(t+1)| >
+|x(t)| needs eta <= 1, while (5) bounds eta by about n/lambda_1.  The second line of the last chain
+lacks |D^T v_1| and the term with R.  Theorem 4's second statement survives with a larger rho*: eta
+(c_2 + c_6) c_7/(2 c_3) + c/2 gives the factor 1 + c, for any c > 0.
 """
 
 from __future__ import annotations
@@ -257,6 +257,15 @@ COUNTEREXAMPLE = {
 }
 """Everything within its bounds, D^T Gamma* v_1 as large as |Gamma*||R|: |x| falls to 0.0253."""
 
+ABOVE = {
+    "above at t": "Lambda(t) > (2/eta) (1 + rho)",
+    "above at t+1": "Lambda(t+1) > (2/eta) (1 + rho)",
+}
+RATE_OF_GROWTH = {
+    "p2": "gamma* lambda_1 >= 2 (1 + rho)/eta - 4 c_2/m, as Lambda(t), Lambda(t+1) > (2/eta) (1 + "
+    "rho)",
+    "p3": "|D^T Gamma* v_1| <= (c_2 + c_6)/m (|D^T v_1| + |R|)",
+}
 C4 = {"C.4": "|D^T v_1| > c_3 sqrt n/m at the time of the step"}
 REST = {"(19)": "|R| <= c_7 sqrt n"}
 AT_T = (
@@ -273,7 +282,7 @@ LOOSE = {
 
 CLAIMS = [
     Claim("li22/lemma-C.11.p1", step, EIGENVECTOR, derive=derive_step, simulate=at_step),
-    Claim("li22/lemma-C.11.p2", rate, SMALL_GAMMA, derive=derive_rate, waive=LOOSE),
+    Claim("li22/lemma-C.11.p2", rate, SMALL_GAMMA | ABOVE, derive=derive_rate, waive=LOOSE),
     Claim("li22/lemma-C.11.p3", perturbation, derive=derive_perturbation),
     Claim(
         "li22/lemma-C.11.p4",
@@ -286,7 +295,7 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.11.p6",
         third_line(eta * rho_star),
-        REST,
+        REST | RATE_OF_GROWTH,
         derive=derive_third_line,
         corrected=third_line(rho_star),
     ),
@@ -294,15 +303,16 @@ CLAIMS = [
     Claim(
         "li22/lemma-C.11",
         grows,
-        C4 | REST,
+        C4 | REST | RATE_OF_GROWTH,
         derive=derive_growth,
         corrected_hypotheses={"rate": "eta <= 1"},
-        reading=AT_T + " epsilon_1 is zero by its own definition.",
+        reading=AT_T + " epsilon_1 is zero by the definition of rho*, so that the statement is "
+        "|D(t+1)^T v_1| > |D(t)^T v_1|; (5) allows eta > 1 where lambda_1 < n.",
     ),
     Claim(
         "li22/thm-4.2",
         theorem,
-        C4 | REST,
+        C4 | REST | RATE_OF_GROWTH,
         derive=derive_theorem,
         reading=AT_T + " c_7 of the theorem is any positive number; c_7 of (19) is another one.",
     ),
