@@ -325,7 +325,8 @@ CLAIMS = [
         simulate=at_time_t,
         waive=FAR,
         corrected=_split(1),
-        reading="for every error e that the bound of property 2 allows",
+        reading="for every error e that the bound of property 2 allows; on runs, whose errors "
+        "point against the product, the line holds all the same",
     ),
     Claim(
         "li22/lemma-C.3.p28",

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
 from eostheory.formula import Inequality, absolute, as_expr, dot, norm, norm2, scalar, sqrt, vector
@@ -42,6 +43,9 @@ from ._sharpening_band import (
 )
 from ._sharpening_runs import FAR
 from .sharpening_lemma_c6 import growth, increasing
+
+if TYPE_CHECKING:
+    from eostheory.formula import Expr
 
 a_2 = scalar("a_2", positive=True)
 least = scalar("least", r"\min\{a_1-a_1^2,a_2-a_2^2\}", positive=True)
@@ -85,7 +89,7 @@ def expansion(m: Model) -> None:
     proved(m, "Cauchy-Schwarz", -dot(reflected, e), norm(reflected) * norm(e))
     proved(m, "crossed", norm(reflected) * norm(e), crossed)
     size, twist = scalar("size", nonnegative=True), scalar("twist")
-    cases = {size: 1 + 2 * nu, twist: 2 * p_1 - 1}
+    cases: dict[Expr, Expr] = {size: 1 + 2 * nu, twist: 2 * p_1 - 1}
     m.lemma("twist", Inequality(absolute(2 * p_1 - 1), "<=", 1 + 2 * nu))
     m.lemma("weight", Inequality(-p_1 * (1 - p_1), "<=", nu * (1 + nu)))
     x, y, u, v = (scalar(name, nonnegative=True) for name in ("x", "y", "u", "v"))
