@@ -125,6 +125,8 @@ class _Slot:
 class Crew:
     """Up to ``jobs`` workers that outlive single claims and are replaced when one dies.
 
+    A claim whose worker crashed is tried once more.
+
     Args:
         jobs: number of slots.
         make: makes an executor for one slot; processes of this machine unless given.  Any
@@ -132,6 +134,7 @@ class Crew:
     """
 
     def __init__(self, jobs: int, make: Callable[[], Executor] | None = None) -> None:
+        self._crashed_once: set[str] = set()
         self._slots = [_Slot(make or _one_process) for _ in range(max(1, jobs))]
 
     def run(
@@ -186,7 +189,13 @@ class Crew:
             value = future.result()
         except BrokenProcessPool:
             failure = _cause_of_death(slot, task, seconds)
+            again = _crashed(slot) and task.name not in self._crashed_once
             slot.discard()
+            if again:
+                # native libraries crash now and then; twice at one claim is no accident
+                self._crashed_once.add(task.name)
+                slot.task = task
+                return
             finished(Outcome(task, None, failure, seconds))
             return
         except Exception as reason:  # e.g. a result that cannot be sent back
@@ -247,6 +256,12 @@ def _cause_of_death(slot: _Slot, task: Task, seconds: float) -> str:
     elif code is not None and code != _STATUS_LOST:
         how = f"exited with status {code}"
     return f"{task.name}: the worker process {how} after {seconds:.1f} s"
+
+
+def _crashed(slot: _Slot) -> bool:
+    """Whether the worker died of a fault of its own, and was not killed."""
+    code = None if slot.process is None else slot.process.exitcode
+    return not slot.killed and code in (-signal.SIGSEGV, -signal.SIGABRT)
 
 
 def _signal_name(number: int) -> str:

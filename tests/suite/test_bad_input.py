@@ -124,6 +124,21 @@ def test_a_claim_whose_worker_dies_says_how(pair, code, words):
     assert words in bad_and_good(pair)["error"]
 
 
+def test_a_crash_that_does_not_come_back_costs_no_result(pair, tmp_path):
+    marker = tmp_path / "crashed"
+    pair.script(
+        "bad.py",
+        "import os, signal\nfrom pathlib import Path\n"
+        f"MARKER = Path({str(marker)!r})\n"
+        "def crash_once(_):\n    if not MARKER.exists():\n        MARKER.touch()\n"
+        '        os.kill(os.getpid(), signal.SIGSEGV)\n    return "proved"\n'
+        'CLAIMS = [claim("p/bad", crash_once)]',
+    )
+    records = {r["id"]: r for r in pair.run()["claims"]}
+    assert marker.exists()
+    assert records["p/bad"]["verdict"] == "proved"
+
+
 def test_when_a_worker_dies_all_other_claims_finish(pair):
     pair.lists("p/bad", "p/good", "p/c1", "p/c2", "p/c3")
     pair.script(
