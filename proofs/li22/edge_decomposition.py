@@ -12,6 +12,7 @@ corollary holds.  Its first half is also immediate from (11): M* - Gamma(t) is a
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
@@ -64,6 +65,7 @@ from ._linear_net import (
     M_star,
     W,
     W_next,
+    X,
     d,
     eta,
     gram_matrix,
@@ -204,9 +206,17 @@ def derive_upper_end(m: Model) -> None:
 
 def derive_corollary(m: Model) -> None:
     """The ends, the margin and the triangle inequality; w is any unit vector."""
+    m.generic = False  # the instance serves; random ones are costly
+    m.example(ALONG_AXES)
     if not directions(m):
         return
     theorem(m)
+    if not (
+        known(m, "margin", smaller)
+        and proved(m, "above zero", tau, lower_direction)
+        and proved(m, "below 2/eta", lower_direction, 2 / eta - tau)
+    ):
+        return
     m.relation(norm2(w), 1, by="unit w")
     small_gamma(m, Gamma, slack, w)
     small_gamma(m, Gamma_next, slack, w)
@@ -229,7 +239,35 @@ def derive_corollary(m: Model) -> None:
     given = [Inequality(whole, "<=", slack + rest), Inequality(rest, "<", c6 / width)]
     where = {whole: norm(Gamma_star @ w), rest: norm(Gamma_rest @ w)}
     known(m, "size", Inequality(whole, "<", (c2 + c6) / width), given, where)
+    m.patience = PATIENCE / 10  # all parts are facts by now
 
+
+_flat = ((0, 0), (0, 0))
+ALONG_AXES = {
+    n: 2,
+    width: 4,
+    d: 2,
+    eta: Fraction(1, 4),
+    beta: Fraction(1, 2),
+    c2: 1,
+    c6: 1,
+    X: ((2, 0), (0, 1)),
+    v1: (1, 0),
+    lam1: 4,
+    u: (0, 1),
+    lam_i: 1,
+    lam_r: 1,
+    w: (0, 1),
+    a: 0,
+    a_next: 0,
+    k_s: Fraction(1, 2),
+    Lambda: 2,
+    Lambda_next: 2,
+    Gamma: _flat,
+    Gamma_next: _flat,
+    Gamma_rest: _flat,
+}
+"""Two samples along the axes, the Gram matrix a multiple of theirs at both times."""
 
 THEOREM = {
     "n": "n > C_1 lambda_r eta (Theorem 4), C_1 = 2/beta",
