@@ -131,7 +131,8 @@ def test_a_crash_that_does_not_come_back_costs_no_result(pair, tmp_path):
         "import os, signal\nfrom pathlib import Path\n"
         f"MARKER = Path({str(marker)!r})\n"
         "def crash_once(_):\n    if not MARKER.exists():\n        MARKER.touch()\n"
-        '        os.kill(os.getpid(), signal.SIGSEGV)\n    return "proved"\n'
+        "        os.kill(os.getpid(), signal.SIGSEGV)\n"
+        '    return {"id": "p/bad", "verdict": "proved"}\n'
         'CLAIMS = [claim("p/bad", crash_once)]',
     )
     records = {r["id"]: r for r in pair.run()["claims"]}
