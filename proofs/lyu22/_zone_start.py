@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from eostheory.agree import measured
 from eostheory.formula import scalar, vector
 
-from ._edge import look
+from ._edge import Point, look
 from ._notation import D
-from ._valley import valley
+from ._valley import Array, Valley, valley
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -71,12 +71,12 @@ def simulate_radius(sample: Sample) -> None:
 def simulate_triangle(sample: Sample) -> None:
     """Starts near a drawn manifold of minimizers, and real gradient flow to it."""
     size = sample.draw(st.integers(3, 6), "D")
-    rank = sample.draw(st.integers(1, size - 1), "rank")
+    rank = sample.draw(st.integers(2, size - 1), "rank")
     seed = sample.draw(st.integers(0, 10**6), "seed")
     loss = valley(False, size, rank, seed)
     unit = np.random.default_rng([seed, 37]).normal(size=size)
     here = look(loss, np.zeros(size))
-    starts = np.array([2.0**-k for k in (8, 12, 16)])[:, None] * unit / np.linalg.norm(unit)
+    starts = _starts(loss, here, unit / np.linalg.norm(unit))
     for hat, foot in zip(starts, loss.project(starts), strict=True):
         there, away = look(loss, foot, here.v1), hat - foot
         scale = float(np.linalg.norm(hat))
@@ -90,3 +90,16 @@ def simulate_triangle(sample: Sample) -> None:
             length_hat: scale,
         }
         sample.observe({k: measured(float(v), 60, slack) for k, v in found.items()})
+
+
+def _starts(loss: Valley, here: Point, unit: Array) -> Array:
+    """Generic starts; and starts that mostly point where v_1 turns, for which little is lost."""
+    way = here.null @ unit / np.linalg.norm(here.null @ unit)
+    probe = look(loss, loss.project(1e-4 * way[None])[0], here.v1)
+    turn = here.middle @ (here.v1 - probe.v1)
+    pace = np.linalg.norm(turn) / 1e-4
+    along = turn / np.linalg.norm(turn)
+    found = []
+    for r in (2.0**-10, 2.0**-16):
+        found += [r * unit, r * (0.1 * way + along + 0.3 * pace * r * here.v1)]
+    return np.array(found)
