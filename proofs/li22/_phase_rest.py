@@ -89,28 +89,36 @@ def rest() -> Callable[[Sample], None]:
 
 
 def sequences() -> Callable[[Sample], None]:
-    """D, R and R' over some steps at the edge in a turning frame; one observation per step."""
+    """D, R and R' over some steps at the edge in a turning frame; one observation per step.
+
+    D along v_1 changes its sign at each step.  Where v_1 turns to and fro with it, what it loses
+    adds up in R.
+    """
     from . import phase_auxiliary as p
     from .phase_distance import c_r
 
     def simulate(sample: Sample) -> None:
         draw = seed_of(sample)
         size = sample.draw(st.integers(2, 4), "n")
-        bulk = sorted(draw.uniform(0.1, 0.9, size - 1).tolist(), reverse=True)
+        bulk = sorted(draw.uniform(0.02, 0.2, size - 1).tolist(), reverse=True)
         least = 0.9 * bulk[-1]
-        small = 10.0 ** float(draw.uniform(-6.0, -1.0, 1))
+        small = 10.0 ** float(draw.uniform(-6.0, -3.0, 1))
         found = []
         with RunningError() as run:
-            frame = draw_frame(run, draw, [float(draw.uniform(1.7, 2.0, 1)), *bulk])
-            residual = draw.normal(size)
+            frame = draw_frame(run, draw, [float(draw.uniform(1.97, 2.0, 1)), *bulk])
+            long = 2.0 ** sample.draw(st.integers(3, 6), "log2 of the residual")
+            residual = long * (frame.V[:, 0] + 0.01 * draw.normal(size))
             other = residual - torch.dot(frame.V[:, 0], residual) * frame.V[:, 0]
+            fro = -1.0 if sample.draw(st.integers(0, 4), "turns back unless 0") else 1.0
+            side = 1.0
             gaps, lengths = [number(0.0)], []
-            for _ in range(6):
+            for _ in range(9):
                 top = frame.V[:, 0]
                 lengths.append(torch.sqrt(torch.dot(residual, residual)))
                 other = other - frame.rate * (frame.gram @ (other - torch.dot(top, other) * top))
                 residual = frame.step(residual)
-                frame = turned(frame, number(small))
+                frame = turned(frame, number(small), side)
+                side *= fro
                 top = frame.V[:, 0]
                 apart = residual - torch.dot(top, residual) * top - other
                 gaps.append(torch.sqrt(torch.dot(apart, apart)))
@@ -135,9 +143,9 @@ def sequences() -> Callable[[Sample], None]:
     return simulate
 
 
-def turned(frame: Frame, delta: Tensor) -> Frame:
+def turned(frame: Frame, delta: Tensor, sign: float) -> Frame:
     """The frame turned in the plane of its first two axes."""
-    side = torch.sqrt(2 * delta - delta * delta)
+    side = sign * torch.sqrt(2 * delta - delta * delta)
     first, second = frame.V[:, 0], frame.V[:, 1]
     pair = [(1 - delta) * first + side * second, (1 - delta) * second - side * first]
     axes = torch.stack([*pair, *frame.V.T[2:]], 1)

@@ -132,7 +132,9 @@ def descent(*asked: str) -> Callable[[Sample], None]:
         spread = draw.uniform(0.05, 1.0, size).tolist()
         with RunningError() as run:
             found_levels = sorted((high * s / max(spread) for s in spread), reverse=True)
-            frame = draw_frame(run, draw, found_levels)
+            drawn = draw_frame(run, draw, found_levels)
+            # a rate above alpha, as well as below it
+            frame = Frame(drawn.V, drawn.levels, 8 * drawn.rate)
             level = frame.levels
             least = torch.minimum(2 - level[0], level[-1]) / frame.rate
             if not holds.get("alpha", True):

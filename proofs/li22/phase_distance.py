@@ -1,8 +1,7 @@
 r"""The distance of R from the auxiliary sequence R': Lemma 3.5 = Lemma E.5.
 
-Setting:  Assumptions 3.4 (B_Lambda >= 2, as at the edge), 3.5 (iii), 3.7, lambda_min(M) > lambda_r
-> 0,
-          |D| <= B_D, R'(0) = R(0).
+Setting:  Assumptions 3.4 (B_Lambda >= 2, as at the edge), 3.5 (iii), 3.7, |D| <= B_D,
+          lambda_min(M) > lambda_r > 0, R'(0) = R(0).
 Claims:   the recursion of the distance, and the lemma with c_r = 6.
 Source:   Li, Wang, Li, arXiv:2207.12678, section 3.4 and appendix E.1.
 
@@ -19,12 +18,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
-from eostheory.formula import Inequality, as_expr, norm, scalar, sqrt
+from eostheory.formula import (
+    Equation,
+    Inequality,
+    as_expr,
+    dot,
+    norm,
+    norm2,
+    scalar,
+    sqrt,
+    vector,
+)
 
 from . import phase_auxiliary as aux
 from . import phase_rest
-from ._phase import SLOW, D, eps, eta, one, zero
-from ._phase_rest import B_D, B, error, lam_r, sequences
+from ._phase import SLOW, D, M, R, eps, eta, one, top, v1, zero
+from ._phase_rest import B_D, B, error, lam_r, prime_step, sequences
 
 if TYPE_CHECKING:
     from eostheory.symbolic import Model
@@ -151,11 +160,56 @@ def convexity() -> None:
         raise ArithmeticError("convexity is not proved")
 
 
+@lru_cache(maxsize=1)
+def one_step() -> None:
+    """R - R' = x - a v_1, x orthogonal to v_1, becomes (I - eta M) x - a v_1 + e_1 in a step.
+
+    Raises:
+        ArithmeticError: it does not, or the two parts are not orthogonal.
+    """
+    from eostheory.symbolic import Model as Fresh
+
+    m = Fresh()
+    top(m)
+    x, a = vector("x", "n"), scalar("a")
+    m.relation(dot(R, v1), 0, by="R")
+    m.relation(dot(x, v1), 0, by="x")
+    apart = R - eta * (M @ R) + error - prime_step(R - x + a * v1)
+    image = x - eta * (M @ x)
+    facts = (
+        Equation(apart, image - a * v1 + error),
+        Equation(norm2(x - a * v1), norm2(x) + a**2),
+        Equation(norm2(image - a * v1), norm2(image) + a**2),
+    )
+    if any(m.decide(fact).outcome != "holds" for fact in facts):
+        raise ArithmeticError("the step of R - R' is another one")
+
+
+@lru_cache(maxsize=1)
+def stays_below() -> None:
+    """|R - R'| <= 3 B_D (B_Lambda - 1) sqrt(eps_2)/(eta lambda_r) from 0 on, by the recursion.
+
+    Raises:
+        ArithmeticError: the base or the step is not proved.
+    """
+    from eostheory.symbolic import Model as Fresh
+
+    m = Fresh()
+    m.assume(Inequality(B, ">=", 2 * one))
+    m.assume(Inequality(eta * lam_r, "<", one))
+    base = m.decide(Inequality(zero, "<=", aux.level)).outcome
+    m.assume(recursion)
+    m.assume(Inequality(aux.gap, "<=", aux.level))
+    if {base, m.decide(Inequality(aux.gap_next, "<=", aux.level)).outcome} != {"holds"}:
+        raise ArithmeticError("the induction fails")
+
+
 def derive_recursion(m: Model) -> None:
     """R - R' = x - a v_1 with x orthogonal to v_1, and its next value; eps_2 = s^2."""
     component_stays_small()
     error_is_small()
     convexity()
+    one_step()
     m.uses("li22/lemma-3.4")
     m.uses("li22/lemma-E.5.p1")
     s = scalar("s", nonnegative=True)
@@ -185,11 +239,15 @@ def derive_close(m: Model) -> None:
     m.define(c_r, as_expr(6))
     m.assume(Inequality(B, ">=", 2 * one), by="edge")
     m.step("p(0) <= 0 and p(t+1) <= (1 - eta lambda_r) p(t) by the recursion")
+    stays_below()
     m.assume(Inequality(aux.gap, "<=", aux.level), by="recursion")
 
 
 EDGE = {"edge": "B_Lambda >= 2"}
-RECURSION = {"recursion": "the recursion of the distance (E.5, second step), from R'(0) = R(0)"}
+RECURSION = {
+    "recursion": "the recursion of the distance (E.5, second step: Assumptions 3.4, 3.5 (iii), "
+    "3.7, lambda_min > lambda_r > 0), from R'(0) = R(0)"
+}
 AT_EDGE = phase_rest.AT_EDGE
 
 CLAIMS = [
@@ -203,17 +261,10 @@ CLAIMS = [
             "derivation:right gap*(1 - eta*lambda_r) x1.001": "weaker, as eta lambda_r < 1",
         }
         | {
-            f"simulation:right {end}": "the draws stay well below the bound, most of which is B_D"
-            for end in (
-                *(
-                    f"gap*(1 - eta*lambda_r) {x}"
-                    for x in ("x2", "x1/2", "x1.001", "sign", "dropped")
-                ),
-                "-eta*lambda_r x2",
-                "1 -1",
-                "B_D -> B_Lambda",
-            )
-        },
+            f"simulation:right {end}": "the draws come within half of the drift, not closer"
+            for end in ("gap*(1 - eta*lambda_r) x1.001", "-eta*lambda_r x2")
+        }
+        | {"simulation:right gap*(1 - eta*lambda_r) x2": "weaker, as eta lambda_r < 1"},
         reading="Along a trajectory from R'(0) = R(0).  " + AT_EDGE,
     ),
     *(
@@ -227,7 +278,6 @@ CLAIMS = [
             waive={
                 "*x1/2": "true: 3 is enough",
                 "*x2": "true: 3 is enough",
-                "simulation:*right B_D -> B_Lambda": "B_D is about B_Lambda in some draws",
             },
         )
         for name in ("lemma-3.5", "lemma-E.5")

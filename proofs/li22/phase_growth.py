@@ -59,7 +59,9 @@ from ._phase import (
 from ._phase_step import growth
 
 if TYPE_CHECKING:
-    from eostheory.symbolic import Model
+    from collections.abc import Callable
+
+    from eostheory.symbolic import Decision, Model
 
 # --------------------------------------------------------------------------------------- letters
 x = scalar("x", r"\mathbf D(t)^\top\mathbf v_1(t)")
@@ -120,20 +122,25 @@ def turn_lemma(m: Model) -> None:
     place: dict[Expr, Expr] = {a: after, b: then, kappa: dot(v1, v1_next), d: norm(D_next)}
     cauchy = Inequality(dot(x, y) ** 2, "<=", norm2(x) * norm2(y))
     sides: dict[Expr, Expr] = {x: D_next - after * v1, y: v1_next - dot(v1, v1_next) * v1}
-    m.lemma("Cauchy off v_1", cauchy, where=sides)
-    m.lemma(
-        "a <= d", Inequality(dot(x, y) ** 2, "<=", norm2(x) * norm2(y)), where={x: D_next, y: v1}
-    )
-    m.lemma("kappa", Inequality(dot(v1, v1_next), "<=", one))
-    m.assume(Inequality(dot(v1, v1_next), ">=", 1 - eps), by="3.5(iii)")
+    least = Inequality(dot(v1, v1_next), ">=", 1 - eps)
+    m.assume(least, by="3.5(iii)")
     m.assume(Inequality(eps, "<=", one), by="small")
     known = Inequality((b - kappa * a) ** 2, "<=", (d**2 - a**2) * (1 - kappa**2))
     small, near = Inequality(eps, "<=", one), Inequality(kappa, ">=", 1 - eps)
     below, short = Inequality(kappa, "<=", one), Inequality(a**2, "<=", d**2)
     at_most = Inequality((b - kappa * a) ** 2, "<=", 2 * eps * d**2)
-    m.lemma("off the old direction", at_most, given=(known, near, below, short), where=place)
     bound = Inequality(absolute(b), ">=", absolute(a) * (1 - eps) - sqrt(2 * eps) * d)
-    m.lemma("new direction", bound, given=(at_most, near, below, small), where=place)
+    steps: list[Callable[[], Decision]] = [
+        lambda: m.decide(least),
+        lambda: m.decide(small),
+        lambda: m.lemma("kappa", Inequality(dot(v1, v1_next), "<=", one)),
+        lambda: m.lemma("a <= d", cauchy, where={x: D_next, y: v1}),
+        lambda: m.lemma("Cauchy off v_1", cauchy, where=sides),
+        lambda: m.lemma("off the old direction", at_most, (known, near, below, short), place),
+        lambda: m.lemma("new direction", bound, (at_most, near, below, small), place),
+    ]
+    all(step().outcome == "holds" for step in steps)  # up to the first that does not
+    m.patience = 0.1
 
 
 def derive_norm(m: Model) -> None:

@@ -74,7 +74,7 @@ from ._phase_rest import (
 )
 
 if TYPE_CHECKING:
-    from eostheory.symbolic import Model
+    from eostheory.symbolic import Decision, Model
 
 I_n = eye("n")
 P, P_next = outer(v1, v1), outer(v1_next, v1_next)
@@ -152,14 +152,15 @@ def edge(m: Model) -> None:
     m.assume(Inequality(dot(v1, v1_next), ">=", 1 - eps), by="3.5(iii)")
 
 
-def turned(m: Model) -> None:
+def turned(m: Model) -> bool:
     """1 - <v_1, v_1'>^2 lies between 0 and 2 eps."""
     a, b = vector("a", "n"), vector("b", "n")
     cauchy = Inequality(dot(a, b) ** 2, "<=", norm2(a) * norm2(b))
     m.lemma("unit vectors", cauchy, where={a: v1, b: v1_next})
     k = scalar("k")
     within = (Inequality(k**2, "<=", one), Inequality(k, ">=", 1 - eps))
-    m.lemma("turn", Inequality(1 - k**2, "<=", 2 * eps), given=within, where={k: dot(v1, v1_next)})
+    short = Inequality(1 - k**2, "<=", 2 * eps)
+    return holds(m.lemma("turn", short, given=within, where={k: dot(v1, v1_next)}))
 
 
 def rooted(m: Model, value: Expr, bound: Expr) -> None:
@@ -169,19 +170,20 @@ def rooted(m: Model, value: Expr, bound: Expr) -> None:
     m.lemma("root", Inequality(a, "<=", b), given=given, where={a: value, b: bound})
 
 
+def holds(answer: Decision) -> bool:
+    """A step of a chain; the chain stops where one does not hold."""
+    return answer.outcome == "holds"
+
+
 def derive_concluded(m: Model) -> None:
     """The second remainder alone."""
     residuals(m)
     edge(m)
-    turned(m)
     m.assume(bounded, by="B_D")
     x, k, b = scalar("x"), scalar("k", nonnegative=True), scalar("b", nonnegative=True)
-    c, d = vector("c", "n"), vector("d", "n")
-    m.lemma("component", Inequality(dot(c, d) ** 2, "<=", norm2(c) * norm2(d)), where={c: D, d: v1})
     q = scalar("q")
-    m.lemma("factor", Inequality((eta * Lam - 1) ** 2, "<=", (B - 1) ** 2))
-    m.lemma("length", Inequality(norm2(D), "<=", B_D**2))
-    m.lemma("bound", Inequality(6 * sqrt(eps) * (B - 1) * B_D, ">=", zero))
+    c, d = vector("c", "n"), vector("d", "n")
+    component = Inequality(dot(c, d) ** 2, "<=", norm2(c) * norm2(d))
     squares = Inequality(q**2 * x**2 * k, "<=", 36 * eps * (B - 1) ** 2 * b**2)
     given = (
         Inequality(q**2, "<=", (B - 1) ** 2),
@@ -194,9 +196,15 @@ def derive_concluded(m: Model) -> None:
         b: B_D,
         q: eta * Lam - 1,
     }
-    m.lemma("squares", squares, given=given, where=place)
-    rooted(m, concluded.lhs, concluded.rhs)
-    m.patience = 0.1
+    if (
+        turned(m)
+        and holds(m.lemma("component", component, where={c: D, d: v1}))
+        and holds(m.lemma("factor", Inequality((eta * Lam - 1) ** 2, "<=", (B - 1) ** 2)))
+        and holds(m.lemma("length", Inequality(norm2(D), "<=", B_D**2)))
+        and holds(m.lemma("squares", squares, given=given, where=place))
+    ):
+        rooted(m, concluded.lhs, concluded.rhs)
+    m.patience = 0.1  # no other way is known
 
 
 def derive_lemma(m: Model, constant: int = 36) -> None:
@@ -206,15 +214,13 @@ def derive_lemma(m: Model, constant: int = 36) -> None:
     """
     residuals(m)
     edge(m)
-    turned(m)
     m.uses("li22/lemma-E.4.p0")
     spectrum(m, R)
     after = R - eta * (M @ R)
     c, d = vector("c", "n"), vector("d", "n")
     cauchy = Inequality(dot(c, d) ** 2, "<=", norm2(c) * norm2(d))
     m.step("(I - eta M) R is orthogonal to v_1, and v_1' - <v_1, v_1'> v_1 is short")
-    m.lemma("first", cauchy, where={c: after, d: v1_next - dot(v1, v1_next) * v1})
-    p, q, r = (scalar(letter) for letter in "pqr")
+    p, q, r = scalar("p", nonnegative=True), scalar("q"), scalar("r")
     stretched = (
         Inequality(Lam * q - r, ">=", zero),
         Inequality(q, ">=", zero),
@@ -222,17 +228,10 @@ def derive_lemma(m: Model, constant: int = 36) -> None:
         Inequality(Lam, "<=", B / eta),
         Inequality(B, ">=", 2 * one),
     )
-    place: dict[Expr, Expr] = {p: norm2(R), q: dot(R, M @ R), r: norm2(M @ R)}
+    lengths: dict[Expr, Expr] = {p: norm2(R), q: dot(R, M @ R), r: norm2(M @ R)}
     longer = Inequality(p - 2 * eta * q + eta**2 * r, "<=", (B - 1) ** 2 * p)
-    m.lemma("longer by B - 1 at most", longer, given=stretched, where=place)
-    m.lemma("factor", Inequality((1 - eta * Lam) ** 2, "<=", (B - 1) ** 2))
-    h, g, k, x = (
-        scalar("h"),
-        scalar("g", nonnegative=True),
-        scalar("k", nonnegative=True),
-        scalar("x"),
-    )
-    f, rest2 = scalar("f"), scalar("R2", nonnegative=True)
+    h, x, f = (scalar(letter) for letter in "hxf")
+    g, k, rest2 = (scalar(letter, nonnegative=True) for letter in ("g", "k", "R2"))
     given = (
         Inequality(h**2, "<=", g * k),
         Inequality(g, "<=", (B - 1) ** 2 * rest2),
@@ -242,13 +241,20 @@ def derive_lemma(m: Model, constant: int = 36) -> None:
     squares = Inequality(
         h**2 + f**2 * x**2 * k, "<=", constant * eps * (B - 1) ** 2 * (rest2 + x**2)
     )
-    place = {h: dot(after, v1_next), g: norm2(after), k: 1 - dot(v1, v1_next) ** 2,
-             x: dot(D, v1), f: 1 - eta * Lam, rest2: norm2(R)}  # fmt: skip
-    m.lemma("squares", squares, given=given, where=place)
-    bound = sqrt(as_expr(constant)) * sqrt(eps) * norm(D) * (B - 1)
-    m.lemma("bound", Inequality(bound, ">=", zero))
-    rooted(m, norm(error), bound)
-    m.patience = 0.1
+    place: dict[Expr, Expr] = {h: dot(after, v1_next), g: norm2(after), x: dot(D, v1),
+             k: 1 - dot(v1, v1_next) ** 2, f: 1 - eta * Lam, rest2: norm2(R)}  # fmt: skip
+    split = dot(after, v1_next) ** 2 + (1 - eta * Lam) ** 2 * dot(D, v1) ** 2 * place[k]
+    if (
+        turned(m)
+        and holds(m.decide(Equation(dot(after, v1), zero)))
+        and holds(m.decide(Equation(norm2(error), split)))
+        and holds(m.lemma("factor", Inequality((1 - eta * Lam) ** 2, "<=", (B - 1) ** 2)))
+        and holds(m.lemma("longer by B - 1 at most", longer, given=stretched, where=lengths))
+        and holds(m.lemma("first", cauchy, where={c: after, d: v1_next - dot(v1, v1_next) * v1}))
+        and holds(m.lemma("squares", squares, given=given, where=place))
+    ):
+        rooted(m, norm(error), sqrt(as_expr(constant)) * sqrt(eps) * norm(D) * (B - 1))
+    m.patience = 0.01  # no other way is known
 
 
 def derive_mismatch(m: Model) -> None:
