@@ -205,6 +205,10 @@ CLAIMS = [
         SHRINKS | {"below": "rate < lambda_1(theta*)", "small_gradient": "the gradient is small"},
         corrected_hypotheses={"stable": "rate < 2/lambda_1(theta*), which must be meant"},
         derive=derive_sharpening,
+        waive={
+            "until:right lambda_star**(-1) exponent +1": "true: rate < lambda_1 and rate < "
+            "2/lambda_1 leave rate < sqrt 2"
+        },
         reading="'Increases until it reaches 2/lambda_1' is read: it increases, and is below that "
         "value so far. The condition compares a rate with a sharpness: it is not invariant under "
         "L -> c L.",
