@@ -208,7 +208,7 @@ class Builder:
                     )
 
     def _residual(self, table: dict[Any, Any], due: list[Any]) -> list[Fraction]:
-        if time.perf_counter() > self.deadline:
+        if time.process_time() > self.deadline:
             raise InstanceError("the relations are too many to solve in the time allowed")
         instance = Instance(table, self.model.kernel.definitions)
         flat: list[Fraction] = []

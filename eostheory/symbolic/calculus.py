@@ -95,7 +95,7 @@ class Ladder:
     def __init__(self, model: Model, tried: list[str]) -> None:
         self.model = model
         self.tried = tried
-        self.deadline = time.perf_counter() + min(_SECONDS, 4 * model.patience)
+        self.deadline = time.process_time() + min(_SECONDS, 4 * model.patience)
         self.steps: list[str] = []
 
     def prove(self, target: Expr, strict: bool) -> frozenset[str] | None:
@@ -132,7 +132,7 @@ class Ladder:
             if not self._interval(model, symbol):
                 continue
             for anchor in self._anchors(model, symbol):
-                if time.perf_counter() > self.deadline:
+                if time.process_time() > self.deadline:
                     return None
                 used = self._from(model, target, strict, symbol, anchor, depth)
                 if used is not None:

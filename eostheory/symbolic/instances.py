@@ -83,10 +83,10 @@ class Supply:
     # ----------------------------------------------------------------------- random ones
     def _random(self) -> Iterator[tuple[Instance, dict[Any, Any], str]]:
         made = 0
-        self.builder.deadline = time.perf_counter() + self.model.patience
+        self.builder.deadline = time.process_time() + self.model.patience
         proposal: dict[Any, Any] = {}
         for attempt in range(_TRIES):
-            if time.perf_counter() > self.builder.deadline:
+            if time.process_time() > self.builder.deadline:
                 self.failed.append("random instance: out of time")
                 return
             if attempt == _TRIES // 2 and not made:

@@ -119,7 +119,7 @@ def solve(model: Model, conditions: list[Condition], seconds: float) -> Query:
     """Whether all ``conditions`` can hold together."""
     import z3
 
-    start = time.perf_counter()
+    start = time.process_time()
     translation = Translation(model)
     outer, model.kernel.field.tags = model.kernel.field.tags, set()
     try:
@@ -145,10 +145,10 @@ def solve(model: Model, conditions: list[Condition], seconds: float) -> Query:
     answer = solver.check()
     if answer == z3.sat:
         values, surds = _simple_values(z3, translation, solver)
-        spent = time.perf_counter() - start
+        spent = time.process_time() - start
         vectors = tuple(translation.vectors)
         return Query("sat", tags, solver.to_smt2(), values, surds, vectors, spent)
-    spent = time.perf_counter() - start
+    spent = time.process_time() - start
     if answer == z3.unsat:
         used = _core(z3, translation, formulas, conditions, spent)
         return Query("unsat", used | tags, solver.to_smt2(), seconds=spent)
@@ -191,7 +191,7 @@ def _simple_values(
     """
     model = solver.model()
     solver.set("timeout", 100)
-    deadline = time.perf_counter() + _SIMPLER_SECONDS
+    deadline = time.process_time() + _SIMPLER_SECONDS
     free = {a: v for a, v in translation.names.items() if a >= 0}
     plain = [a for a in free if translation.field.atoms[a].kind == "symbol"]
     plain.sort(key=lambda a: -translation.roots.get(a, 1))  # rational roots leave surds to others
@@ -202,7 +202,7 @@ def _simple_values(
             solver.add(variable == value)
             continue
         for simple in _SIMPLE:
-            if time.perf_counter() > deadline:
+            if time.process_time() > deadline:
                 break
             solver.push()
             solver.add(variable == z3.RealVal(simple))

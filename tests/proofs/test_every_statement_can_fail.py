@@ -47,13 +47,17 @@ def test_a_changed_coefficient_turns_the_verdict(paper, claim):
         assert parts is not None, f"{claim.id} is {before} without a correction"
         before = compare_parts(witnesses, parts, withheld, definition).verdict
     assert before in (Verdict.PROVED, Verdict.CERTIFIED, Verdict.SUPPORTED, Verdict.ASSUMED)
+    tried = 0
     for name, part in parts.items():
         rightful = [m for m in mutants(part) if not waiver(claim, "derivation", name, m.name)]
         # "x = O(r eta)" has no coefficient: there its order is what must matter
         changed = [m for m in rightful if m.kind in COEFFICIENT] or rightful
-        assert changed, f"{claim.id} {name}: nothing in the statement can be changed"
+        if not changed:  # a multiple of zero is zero: every change is waived, with a reason
+            continue
+        tried += 1
         turned = (
             compare_parts(witnesses, {**parts, name: m.statement}, withheld, definition).verdict
             for m in changed
         )
         assert any(verdict != before for verdict in turned)
+    assert tried, f"{claim.id}: nothing in the statement can be changed"
