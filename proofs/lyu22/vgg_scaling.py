@@ -93,7 +93,8 @@ def derive_stream(m: Model, shortcut: bool) -> None:
     m.define(out_c, after(c))
     m.generic = False
     m.example({
-        n: 4, one: (1,) * 4, stream: (1, 0, 0, -1), standard: (1, -1, 1, -1), features: ((1,), (-1,), (0,), (0,)),
+        n: 4, one: (1,) * 4, stream: (1, 0, 0, -1), standard: (1, -1, 1, -1),
+        features: ((1,), (-1,), (0,), (0,)),
         weight: (3,), c: 2, scale: 2, shift: 5,
     })  # fmt: skip
 
