@@ -16,8 +16,12 @@ BELOW = {
     "claims": {"formula", "symbolic", "numeric", "agree"},
     "suite": {"formula", "symbolic", "numeric", "agree", "claims"},
     "report": {"formula", "claims", "suite"},
-    "derive": {"formula", "symbolic", "numeric"},
-    "cli": {"formula", "claims", "suite", "report", "derive"},
+    "curvature": {"numeric"},
+    "trajectories": {"numeric"},
+    "training": {"numeric", "curvature"},
+    "derive": {"formula", "symbolic", "numeric", "trajectories"},
+    "bench": {"numeric", "curvature", "trajectories", "training", "derive"},
+    "cli": {"formula", "claims", "suite", "report", "derive", "bench"},
 }
 """What each layer may import; symbolic and numeric never see each other."""
 
