@@ -46,3 +46,31 @@ class NoConvergence(NumericEvent):
         self.what = what
         self.reached = reached
         self.wanted = wanted
+
+
+class UnconvergedEigenpair(NumericEvent):
+    """An eigenpair whose residual is above the tolerance when the products are used up."""
+
+    def __init__(self, index: int, value: float, residual: float, wanted: float, used: int) -> None:
+        super().__init__(
+            f"eigenpair {index} (value {value:.6g}) has residual {residual:.3g}, not {wanted:.3g}, "
+            f"after {used} Hessian-vector products; allow more products (maximum=), a larger "
+            f"tolerance (tolerance=), or ask for more pairs (k=) when the next value is close"
+        )
+        self.index = index
+        self.value = value
+        self.residual = residual
+        self.wanted = wanted
+        self.used = used
+
+
+class OutOfMemory(NumericEvent):
+    """The device has no room for what was asked."""
+
+    def __init__(self, what: str, device: str, reason: str) -> None:
+        super().__init__(
+            f"{what} does not fit into the memory of {device}; give the loss in smaller chunks "
+            f"(chunk=), in float32, or on the CPU (device='cpu'): {reason}"
+        )
+        self.what = what
+        self.device = device
