@@ -17,7 +17,6 @@ from eostheory.numeric.objective import PRECISIONS, Layout, Objective
 
 Criterion = Callable[[Any, Any], Tensor]
 Batch = tuple[Any, Any]
-Chunk = Callable[[Tensor], Tensor]
 
 COARSE = (torch.float16, torch.bfloat16)
 
@@ -70,12 +69,17 @@ def build(
         layout.slice(output)  # raises for an unknown name
     network.layout = layout
     objective = Objective(
-        chunks=_Mapped(batches, functools.partial(_loss, network, criterion), weights),
+        chunks=tuple(
+            functools.partial(_loss, network, criterion, batches, i, weight)
+            for i, weight in enumerate(weights)
+        ),
         size=size,
         dtype=dtype,
         device=place,
         layout=layout,
-        predictors=_Mapped(batches, functools.partial(_predict, network), weights),
+        predictors=tuple(
+            functools.partial(_predict, network, batches, i) for i in range(len(batches))
+        ),
         examples=tuple(counts),
     )
     _probe(objective, network, start)
@@ -142,65 +146,43 @@ def _note(met: list[str], name: str) -> Callable[..., None]:
     return hook
 
 
-def _predict(network: _Network, batch: Batch, _weight: float, w: Tensor) -> Tensor:
-    found: Tensor = network(w, batch[0])
+def _predict(network: _Network, batches: Sequence[Batch], index: int, w: Tensor) -> Tensor:
+    found: Tensor = network(w, batches[index][0])
     return found
 
 
 def _loss(
-    network: _Network, criterion: Criterion, batch: Batch, weight: float, w: Tensor
+    network: _Network,
+    criterion: Criterion,
+    batches: Sequence[Batch],
+    index: int,
+    weight: float,
+    w: Tensor,
 ) -> Tensor:
+    inputs, targets = batches[index]
     with ElementaryNorms():
-        out = criterion(network(w, batch[0]), batch[1])
+        out = criterion(network(w, inputs), targets)
     if not isinstance(out, Tensor):
         raise TypeError(f"the criterion returned {type(out).__name__}, expected a scalar tensor")
     return out if weight == 1.0 else weight * out
 
 
-class _Mapped(Sequence[Chunk]):
-    """A function of each batch, made when it is asked for: batches may be read from a disk."""
-
-    def __init__(
-        self, batches: Sequence[Batch], function: Callable[..., Tensor], weights: Sequence[float]
-    ) -> None:
-        self._batches = batches
-        self._function = function
-        self._weights = weights
-
-    def __len__(self) -> int:
-        return len(self._weights)
-
-    def __iter__(self) -> Iterator[Chunk]:
-        count = 0
-        for batch, weight in zip(self._batches, self._weights, strict=False):
-            count += 1
-            yield functools.partial(self._function, batch, weight)
-        if count != len(self._weights):
-            raise ValueError(f"the data had {len(self._weights)} batches, now only {count}")
-
-    @overload
-    def __getitem__(self, index: int) -> Chunk: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Chunk]: ...
-    def __getitem__(self, index: int | slice) -> Chunk | Sequence[Chunk]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return functools.partial(self._function, self._batches[index], self._weights[index])
-
-
 class _Streamed(Sequence[Batch]):
-    """Batches from an iterable that is iterated anew each time."""
+    """Batches that are read when they are asked for, from an iterable that is iterated anew.
+
+    Asked for in order, each is read once per round; the one read last is at hand.
+    """
 
     def __init__(self, source: Callable[[], Any], convert: Callable[[Any], Batch]) -> None:
         self._source = source
         self._convert = convert
         self._length = sum(1 for _ in source())
+        self._reader: Iterator[Any] = iter(())
+        self._at = self._length - 1
+        self._last: Batch | None = None
 
     def __len__(self) -> int:
         return self._length
-
-    def __iter__(self) -> Iterator[Batch]:
-        return (self._convert(batch) for batch in self._source())
 
     @overload
     def __getitem__(self, index: int) -> Batch: ...
@@ -210,10 +192,21 @@ class _Streamed(Sequence[Batch]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        for number, batch in enumerate(self):
-            if number == index:
-                return batch
-        raise IndexError(f"batch {index} of {len(self)} is not there any more")
+        if index == self._at and self._last is not None:
+            return self._last
+        if index <= self._at or self._last is None:
+            self._reader, self._at = iter(self._source()), -1
+        self._last = None
+        while self._at < index:
+            try:
+                batch = next(self._reader)
+            except StopIteration:
+                raise ValueError(
+                    f"the data had {len(self)} batches, now only {self._at + 1}"
+                ) from None
+            self._at += 1
+        self._last = self._convert(batch)
+        return self._last
 
 
 def _batches(
@@ -392,7 +385,7 @@ def _splits(
     with torch.no_grad():
         for part in ranges:
             x, y = _cut(inputs, part), _cut(targets, part)
-            losses.append(float(_loss(network, criterion, (x, y), 1.0, start)))
+            losses.append(float(_loss(network, criterion, [(x, y)], 0, 1.0, start)))
             weights.append(1.0 if kind == "sum" else _weight(criterion, y, _count(x)))
     if kind == "sum":
         weights[0] = 1.0

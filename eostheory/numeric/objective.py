@@ -17,13 +17,9 @@ import torch
 from torch import Tensor
 
 from eostheory.numeric.autodiff import LossFunction
-from eostheory.numeric.events import BecameNaN
+from eostheory.numeric.events import BecameNaN, OutOfMemory
 
 PRECISIONS = (torch.float64, torch.float32)
-
-
-class OutOfMemory(MemoryError):
-    """The device has no memory left for a chunk of the data; the message names the remedy."""
 
 
 @dataclass(frozen=True)
@@ -209,16 +205,14 @@ class Objective:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Within it, a device that runs out of memory raises :class:`OutOfMemory`."""
+        """Within it, a device without memory left raises the event
+        :class:`~eostheory.numeric.events.OutOfMemory`, which names the remedy."""
         try:
             yield
         except torch.OutOfMemoryError as error:
             largest = max(self.examples, default=0)
-            if largest > 1:
-                remedy = f"pass chunk={max(1, largest // 2)} (chunks now hold {largest} examples)"
-            else:
-                remedy = "build the objective from smaller chunks (chunk= of module_objective)"
-            raise OutOfMemory(f"{self.device} ran out of memory: {remedy}: {error}") from error
+            what = f"a chunk of {largest} examples" if largest else "a chunk of the loss"
+            raise OutOfMemory(what, str(self.device), str(error).splitlines()[0]) from error
 
     def _chunk(self, number: int) -> str:
         return f" (chunk {number} of {len(self.chunks)})" if len(self.chunks) > 1 else ""

@@ -138,7 +138,7 @@ def dump(state: State, header: Mapping[str, Any]) -> bytes:
     arrays["about"] = np.frombuffer(about.encode(), dtype=np.uint8)
     arrays["digest"] = np.frombuffer(_digest(arrays).encode(), dtype=np.uint8)
     out = io.BytesIO()
-    np.savez(out, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(out, allow_pickle=False, **arrays)
     return out.getvalue()
 
 
