@@ -1,0 +1,40 @@
+"""The dense Hessian, for models small enough that it is cheaper and safer than any iteration."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from eostheory.curvature.products import Products
+
+ASYMMETRY = {torch.float64: 1e-6, torch.float32: 1e-2}
+"""Relative asymmetry beyond which a matrix of products is no Hessian."""
+
+
+def dense_hessian(products: Products) -> Tensor:
+    """``Hess L(w)`` of shape (D, D), exactly symmetric, by D products.
+
+    Raises:
+        ValueError: the products are not symmetric, so the loss is not what autograd differentiates.
+    """
+    eye = torch.eye(products.size, dtype=products.point.dtype, device=products.point.device)
+    matrix = products.block(eye)
+    check_symmetric(matrix)
+    return (matrix + matrix.T) / 2
+
+
+def check_symmetric(matrix: Tensor, size: Tensor | float | None = None) -> None:
+    """Refuse a matrix that is not symmetric to (generous) rounding.
+
+    Args:
+        size: what the asymmetry is compared with; the largest entry if not given.
+    """
+    if size is None:
+        size = matrix.abs().max()
+    off = float((matrix - matrix.T).abs().max())
+    if off > ASYMMETRY.get(matrix.dtype, 1e-2) * float(size):
+        raise ValueError(
+            f"the Hessian is not symmetric: entries differ by {off:.3g} where they are up to "
+            f"{float(size):.3g}; a detach(), no_grad or custom backward inside the loss hides a "
+            f"part of it from the derivative"
+        )

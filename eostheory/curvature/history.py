@@ -1,0 +1,66 @@
+"""Where an eigenvector of a slowly changing Hessian will be next, from where it was.
+
+The changes of the vector are fitted by an autoregression, ``d(t) = sum_j c_j d(t - j)``, on its own
+recent history, and the fit is carried one step on.  This extrapolates smooth motion (one root
+near 1 per degree) and period-two oscillation (a root near -1) alike, and any growing or damped
+mixture, without being told which regime it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+RIDGE = 1e-9
+"""Relative size of the noise in eigenvectors below which the fit does not chase it."""
+
+
+def predict(blocks: Sequence[Tensor], order: int = 4) -> Tensor:
+    """The next rows (r, D), given earlier blocks (r, D) of unit rows, newest first.
+
+    Rows are followed by overlap, not by number: eigenvalues that cross exchange their places.
+    """
+    newest = blocks[0]
+    rows = []
+    for row in newest:
+        track = [row]
+        for block in blocks[1:]:
+            overlaps = block @ track[-1]
+            best = int(overlaps.abs().argmax())
+            if float(overlaps[best].abs()) < 0.5:
+                break
+            track.append(block[best] if overlaps[best] > 0 else -block[best])
+        rows.append(_extrapolate(torch.stack(track), order))
+    return torch.stack(rows)
+
+
+def _extrapolate(track: Tensor, order: int) -> Tensor:
+    """The unit vector after ``track`` of shape (n, D), newest first."""
+    if len(track) < 2:
+        return track[0]
+    changes = track[:-1] - track[1:]
+    count = len(changes)
+    order = min(order, count // 2)
+    if order < 1:
+        # One change only: carry it on when it is small, for a large one may turn back.
+        small = bool(torch.linalg.vector_norm(changes[0]) < 0.1)
+        return _unit(track[0] + changes[0]) if small else track[0]
+    # Everything about the fit is in the triangular factor of the changes.
+    _, triangle = torch.linalg.qr(changes.T)
+    triangle = triangle.to("cpu", torch.float64)
+    size = torch.linalg.matrix_norm(triangle)
+    if not bool(size > 0):
+        return track[0]
+    left = [triangle[:, s + 1 : s + 1 + order] for s in range(count - order)]
+    right = [triangle[:, s] for s in range(count - order)]
+    left.append(RIDGE * size * torch.eye(order, dtype=torch.float64))
+    right.append(torch.zeros(order, dtype=torch.float64))
+    fit = torch.linalg.lstsq(torch.cat(left), torch.cat(right)[:, None]).solution[:, 0]
+    return _unit(track[0] + fit.to(track) @ changes[:order])
+
+
+def _unit(x: Tensor) -> Tensor:
+    unit: Tensor = x / torch.linalg.vector_norm(x)
+    return unit

@@ -1,0 +1,390 @@
+"""Top eigenpairs of the Hessian along a trajectory, at a handful of products per step.
+
+Davidson's method on a block: it starts from where each eigenvector should be by now (an
+autoregression on its last positions), the next one below as a guard and one scout; it expands by
+what a low-rank model of the Hessian, kept from step to step, proposes.  Only true products at
+this step enter the result.
+
+A small residual does not certify the *top* pair.  So the next Ritz value is carried along, a scout
+looks at every step at the direction that the model thinks comes after it, and now and then the
+basis is extended by a Krylov space of a random start (a cold check) before the pairs count as
+converged: whatever it finds above joins the iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from eostheory.curvature.dense import check_symmetric, dense_hessian
+from eostheory.curvature.history import predict
+from eostheory.curvature.model import LowRank
+from eostheory.curvature.products import Products
+from eostheory.numeric.events import RepeatedTopEigenvalue, UnconvergedEigenpair
+
+FLOOR = 64.0
+"""Residuals are not asked to be below this many roundings."""
+
+PATIENCE = 16
+"""Size of the basis from which residuals, which cannot mislead, replace the model's proposals."""
+
+
+class Eigenpairs(NamedTuple):
+    """The k algebraically largest eigenvalues at a point.
+
+    Attributes:
+        values: (k,), descending.
+        vectors: (k, D), orthonormal rows; each keeps its sign from step to step.
+        residuals: (k,), ``|H u - value u|``; an eigenvalue lies within that of each value.
+        next_value: the Ritz value below the k-th; ``-inf`` if k = D.
+        gap: ``values[-1] - next_value``; never smaller than the true gap, up to the residuals.
+        products: Hessian-vector products spent.
+        cold: whether this step held a cold check.
+        next_residual: of the next pair: an eigenvalue lies within that of ``next_value``.
+    """
+
+    values: Tensor
+    vectors: Tensor
+    residuals: Tensor
+    next_value: float
+    gap: float
+    products: int
+    cold: bool
+    next_residual: float = 0.0
+
+
+class Tracker:
+    """Follows the top k eigenpairs; call it with the :class:`Products` of each step in turn.
+
+    Args:
+        k: number of pairs.
+        history: steps remembered for the prediction.
+        tolerance: residual relative to the largest Ritz value in magnitude; not below what the
+            dtype can give (64 roundings).
+        dense_below: up to this many parameters the dense Hessian is used.
+        cold_every: steps between cold checks; 0 for the first step only.
+        maximum: products per step after which a pair is unconverged.
+        cold_products: products of a cold check.
+        guard_tolerance: relative residual asked of the next pair.
+        rank: rank of the model.
+        repeated: "raise" or "keep": what to do when the k-th eigenvalue equals the next to
+            working accuracy.  Kept values are right; the k-th vector is one of many.
+        seed: of the random starts.
+
+    Raises (when called):
+        UnconvergedEigenpair: a residual is above the tolerance after ``maximum`` products.
+        RepeatedTopEigenvalue: see ``repeated``.
+        ValueError: fewer parameters than k, another number of parameters than before, or a
+            Hessian that is not symmetric.
+
+    After any exception the tracker is as it was before the call.
+    """
+
+    def __init__(
+        self,
+        k: int = 1,
+        history: int = 8,
+        tolerance: float = 1e-8,
+        dense_below: int = 200,
+        cold_every: int = 100,
+        maximum: int = 400,
+        *,
+        cold_products: int = 16,
+        guard_tolerance: float = 1e-2,
+        rank: int = 24,
+        repeated: str = "raise",
+        seed: int = 0,
+    ) -> None:
+        for name, number, least in (
+            ("k", k, 1), ("history", history, 1), ("dense_below", dense_below, 0),
+            ("cold_every", cold_every, 0), ("maximum", maximum, 1),
+            ("cold_products", cold_products, 0), ("rank", rank, 1),
+        ):  # fmt: skip
+            if not isinstance(number, int) or number < least:
+                raise ValueError(f"{name} is {number!r}; give an integer of at least {least}")
+        if not tolerance > 0 or not guard_tolerance > 0:
+            raise ValueError(
+                f"tolerance {tolerance!r} and guard_tolerance {guard_tolerance!r} must be positive"
+            )
+        if repeated not in ("raise", "keep"):
+            raise ValueError(f"repeated is {repeated!r}; give 'raise' or 'keep'")
+        self.k = k
+        self.history = history
+        self.tolerance = float(tolerance)
+        self.dense_below = dense_below
+        self.cold_every = cold_every
+        self.maximum = maximum
+        self.cold_products = cold_products
+        self.guard_tolerance = float(guard_tolerance)
+        self.repeated = repeated
+        self.seed = seed
+        self.calls = 0
+        self._past: list[Tensor] = []
+        self._model = LowRank(rank)
+
+    def __call__(self, products: Products) -> Eigenpairs:
+        """The top pairs at the point of ``products``."""
+        size = products.size
+        if size < self.k:
+            raise ValueError(f"k is {self.k}, but there are {size} parameters; ask for fewer pairs")
+        if self._past and self._past[0].shape[1] != size:
+            raise ValueError(
+                f"{size} parameters, but {self._past[0].shape[1]} before; one tracker, one model"
+            )
+        before = products.count
+        if size <= self.dense_below:
+            found, vectors = self._dense(products), None
+        else:
+            space = self._solve(products)
+            found, vectors = self._result(space, products.count - before)
+        self._check_simple(found)
+        if vectors is None:
+            self._past = [found.vectors]
+        else:
+            self._past = [vectors, *self._past[: self.history - 1]]
+            self._model.learn(space.basis, space.images, space.small)
+        self.calls += 1
+        return found
+
+    def state(self) -> dict[str, Tensor | int | float | str]:
+        """Everything that later results depend on; :meth:`restored` continues bit for bit."""
+        held: dict[str, Tensor | int | float | str] = {
+            "k": self.k, "history": self.history, "tolerance": self.tolerance,
+            "dense_below": self.dense_below, "cold_every": self.cold_every,
+            "maximum": self.maximum, "cold_products": self.cold_products,
+            "guard_tolerance": self.guard_tolerance, "rank": self._model.rank,
+            "repeated": self.repeated, "seed": self.seed, "calls": self.calls,
+        }  # fmt: skip
+        if self._past:
+            held["past"] = torch.stack(self._past)
+        if self._model.rows is not None and self._model.values is not None:
+            held["model_rows"] = self._model.rows.clone()
+            held["model_values"] = self._model.values.clone()
+        return held
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Self:
+        """The tracker whose :meth:`state` this is."""
+        arrays = {"past", "model_rows", "model_values"}
+        made = cls(**{name: x for name, x in state.items() if name not in arrays | {"calls"}})
+        made.calls = int(state["calls"])
+        if "past" in state:
+            made._past = [block.clone() for block in state["past"]]
+        if "model_rows" in state:
+            made._model.rows = state["model_rows"].clone()
+            made._model.values = state["model_values"].clone()
+        return made
+
+    def _dense(self, products: Products) -> Eigenpairs:
+        before = products.count
+        matrix = dense_hessian(products)
+        values, columns = torch.linalg.eigh(matrix)
+        values, rows = values.flip(0), columns.T.flip(0)
+        top, vectors = values[: self.k], self._signed(rows[: self.k].contiguous())
+        residuals = torch.linalg.vector_norm(vectors @ matrix - top[:, None] * vectors, dim=1)
+        next_value = float(values[self.k]) if products.size > self.k else -torch.inf
+        gap = float(top[-1]) - next_value
+        return Eigenpairs(
+            top.clone(), vectors, residuals, next_value, gap, products.count - before, False
+        )
+
+    def _solve(self, products: Products) -> _Space:
+        """Davidson's method until k pairs and the guard have converged, cold check included."""
+        size, wanted = products.size, min(self.k + 1, products.size)
+        space = _Space(products, self.k, self.maximum)
+        cold = not self._past or (self.cold_every > 0 and self.calls % self.cold_every == 0)
+        space.cold = cold
+        draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.calls)
+        tolerance = max(self.tolerance, FLOOR * torch.finfo(products.point.dtype).eps)
+        starts: list[Tensor] = []
+        if self._past:
+            starts = list(predict(self._past))
+            if self._model.rows is not None and self._model.values is not None:
+                starts += self._scouts()
+        for start in starts:
+            space.extend(start)
+        patrol = self.cold_products if cold else 0
+        random = True
+        while len(space.basis) < size:
+            worst = space.worst(wanted, tolerance, self.guard_tolerance)
+            if worst is None and not patrol:
+                break
+            if products.count - space.before >= self.maximum:
+                break
+            if worst is None:
+                # The cold check: a random start, then the Krylov space over it.
+                patrol -= 1
+                done = space.extend(_random(space, draw) if random else space.images[-1])
+                random = not done
+                continue
+            if space.full():
+                space.restart()
+            if not any(space.extend(v) for v in self._directions(space, worst, draw)):
+                break
+        self._check_converged(space, tolerance)
+        return space
+
+    def _directions(self, space: _Space, worst: int, draw: torch.Generator) -> Iterator[Tensor]:
+        """Where to look for what pair ``worst`` lacks, best first."""
+        if len(space.basis):
+            if self._model.rows is not None and len(space.basis) <= PATIENCE:
+                yield self._model.propose(space.basis, space.images, space.small, worst)
+            yield space.residual(worst)
+        yield _random(space, draw)
+
+    def _scouts(self) -> list[Tensor]:
+        """The direction that the model ranks after the guard."""
+        rows, values = self._model.rows, self._model.values
+        assert rows is not None
+        assert values is not None
+        order = torch.argsort(values, descending=True)
+        if len(order) <= self.k + 1:
+            return []
+        return [rows[order[self.k + 1]]]
+
+    def _result(self, space: _Space, used: int) -> tuple[Eigenpairs, Tensor]:
+        values, vectors, residuals = space.ritz(min(self.k + 1, space.products.size))
+        dtype = space.products.point.dtype
+        vectors = self._signed(vectors)
+        more = len(values) > self.k
+        next_value = float(values[self.k]) if more else -torch.inf
+        found = Eigenpairs(
+            values[: self.k].to(space.products.point),
+            vectors[: self.k].clone(),
+            residuals[: self.k].to(dtype),
+            next_value,
+            float(values[self.k - 1]) - next_value,
+            used,
+            space.cold,
+            float(residuals[self.k]) if more else 0.0,
+        )
+        return found, vectors
+
+    def _signed(self, vectors: Tensor) -> Tensor:
+        """Signs as at the last step; at the first, the largest entry is positive."""
+        peaks = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))[:, 0]
+        signs = torch.where(peaks < 0, -1.0, 1.0).to(vectors)
+        if self._past:
+            overlaps = vectors @ self._past[0].T
+            best = overlaps.gather(1, overlaps.abs().argmax(1, keepdim=True))[:, 0]
+            known = best.abs() > 0.5
+            signs = torch.where(known, torch.where(best < 0, -1.0, 1.0).to(vectors), signs)
+        return vectors * signs[:, None]
+
+    def _check_converged(self, space: _Space, tolerance: float) -> None:
+        worst = space.worst(self.k, tolerance, tolerance)
+        if worst is None:
+            return
+        values, _, residuals = space.ritz(self.k)
+        raise UnconvergedEigenpair(
+            worst, float(values[worst]), float(residuals[worst]), tolerance * space.scale,
+            space.products.count - space.before,
+        )  # fmt: skip
+
+    def _check_simple(self, found: Eigenpairs) -> None:
+        if self.repeated == "keep":
+            return
+        eps = torch.finfo(found.values.dtype).eps
+        error = float(found.residuals[-1]) + 16 * eps * float(found.values.abs().max())
+        if found.gap <= 2 * error:
+            raise RepeatedTopEigenvalue(float(found.values[-1]), found.gap, error)
+
+
+class _Space:
+    """A basis with its products and the Ritz pairs in it."""
+
+    LIMIT = 48
+    KEEP = 16
+
+    def __init__(self, products: Products, k: int, maximum: int) -> None:
+        self.products = products
+        self.k = k
+        self.before = products.count
+        self.basis = torch.zeros_like(products.point)[None][:0]
+        self.images = self.basis
+        self.small = torch.zeros(0, 0, dtype=torch.float64)
+        self.values = torch.zeros(0, dtype=torch.float64)
+        self.turn = self.small
+        self.scale = 0.0
+        self.cold = False
+
+    def extend(self, v: Tensor) -> bool:
+        """Add a direction (one product); False if the basis holds it already."""
+        length = torch.linalg.vector_norm(v)
+        if not bool(length > 0):
+            return False
+        v = v / length
+        least = 1e3 * torch.finfo(v.dtype).eps
+        for _ in range(3):
+            v = v - (self.basis @ v) @ self.basis
+            left = torch.linalg.vector_norm(v)
+            if not bool(left > least):
+                return False
+            v = v / left
+            least = 0.5
+            if bool(left > 0.5):
+                break
+        image = self.products(v)
+        self.basis = torch.cat([self.basis, v[None]])
+        self.images = torch.cat([self.images, image[None]])
+        self._project()
+        return True
+
+    def _project(self) -> None:
+        small = (self.basis @ self.images.T).to("cpu")
+        size = torch.linalg.vector_norm(self.images, dim=1).max().to("cpu")
+        if bool(size > 0):
+            check_symmetric(small, size)
+        small = small.to(torch.float64)
+        self.small = (small + small.T) / 2
+        values, turn = torch.linalg.eigh(self.small)
+        self.values, self.turn = values.flip(0), turn.flip(1)
+        self.scale = float(self.values.abs().max())
+
+    def ritz(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Values and residuals (float64, CPU) and vectors of the top ``count`` Ritz pairs."""
+        turn = self.turn[:, :count].T.to(self.basis)
+        vectors = turn @ self.basis
+        values = self.values[:count]
+        off = turn @ self.images - values.to(self.basis)[:, None] * vectors
+        residuals = torch.linalg.vector_norm(off, dim=1).to("cpu", torch.float64)
+        return values, vectors, residuals
+
+    def residual(self, index: int) -> Tensor:
+        """``H u - value u`` of one Ritz pair."""
+        turn = self.turn[:, index].to(self.basis)
+        value = self.values[index].to(self.basis)
+        off: Tensor = turn @ self.images - value * (turn @ self.basis)
+        return off
+
+    def worst(self, wanted: int, tolerance: float, guard: float) -> int | None:
+        """The first pair that has not converged; None when all ``wanted`` have."""
+        if len(self.basis) < wanted:
+            return max(len(self.basis) - 1, 0)
+        values, _, residuals = self.ritz(wanted)
+        for index, residual in enumerate(residuals.tolist()):
+            allowed = tolerance * self.scale
+            if index >= self.k:
+                # A gap is a gap only if the next pair is known well within it.
+                gap = float(values[self.k - 1] - values[index])
+                allowed = max(allowed, min(guard * self.scale, gap / 4))
+            if residual > allowed:
+                return index
+        return None
+
+    def full(self) -> bool:
+        return len(self.basis) >= self.LIMIT + 2 * self.k
+
+    def restart(self) -> None:
+        """Keep the best Ritz vectors only; their products are combinations, no new ones."""
+        turn = self.turn[:, : self.KEEP + self.k].T.to(self.basis)
+        self.basis, self.images = turn @ self.basis, turn @ self.images
+        self._project()
+
+
+def _random(space: _Space, draw: torch.Generator) -> Tensor:
+    drawn = torch.randn(space.products.size, generator=draw, dtype=torch.float64)
+    return drawn.to(space.basis)
