@@ -72,6 +72,7 @@ def build(
         chunks=tuple(
             functools.partial(_loss, network, criterion, batches, i, weight)
             for i, weight in enumerate(weights)
+            if weight != 0.0  # all targets ignored: the criterion would be 0 / 0
         ),
         size=size,
         dtype=dtype,
