@@ -1,0 +1,131 @@
+"""What a caller may hand in as start, parameters and buffer, and what is said when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from eostheory.trajectories.program import Program
+from eostheory.trajectories.run import Status, Stretch
+
+Rows = Tensor | Mapping[str, float | Tensor] | Sequence[float | Tensor]
+"""Values by variable: (n,) or (n, B), or a number or (B,) for each name or in order."""
+
+
+def count(name: str, value: object, least: int) -> None:
+    """Raise unless ``value`` is an integer of at least ``least``."""
+    if type(value) is not int:
+        raise TypeError(f"{name} = {value!r} is {type(value).__name__}; it is a number of steps")
+    if value < least:
+        raise ValueError(f"{name} = {value}; it is at least {least}")
+
+
+def _checked(what: str, value: Tensor) -> Tensor:
+    if value.dtype != torch.float64:
+        raise TypeError(
+            f"{what} is {value.dtype}; trajectories are followed in float64: pass it .double()"
+        )
+    return value.detach()
+
+
+def rows(what: str, names: Sequence[str], given: Rows, device: torch.device | None) -> Tensor:
+    """The given values as (n,) or (n, B) float64."""
+    if isinstance(given, Tensor):
+        given = _checked(what, given)
+        if given.dim() not in (1, 2) or given.shape[0] != len(names):
+            raise ValueError(
+                f"{what} has shape {tuple(given.shape)}; its rows are {', '.join(names)}: "
+                f"({len(names)},) or ({len(names)}, B)"
+            )
+        if device is not None and given.device != device:
+            raise ValueError(f"{what} is on {given.device} and the start on {device}")
+        return given
+    if isinstance(given, Mapping):
+        unknown = [str(n) for n in given if n not in names]
+        missing = [n for n in names if n not in given]
+        if unknown or missing:
+            raise ValueError(
+                f"{what}: {', '.join(unknown) or 'nothing'} unknown, "
+                f"{', '.join(missing) or 'nothing'} missing; there are {', '.join(names)}"
+            )
+        given = [given[n] for n in names]
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"{what} = {given!r}: give a tensor, a mapping by name, or a sequence")
+    if len(given) != len(names):
+        raise ValueError(f"{what} has {len(given)} values for {', '.join(names) or 'no names'}")
+    if device is None:
+        device = next((v.device for v in given if isinstance(v, Tensor)), torch.device("cpu"))
+    columns = [_column(f"{what} {n}", v, device) for n, v in zip(names, given, strict=True)]
+    if not columns:
+        return torch.empty(0, dtype=torch.float64, device=device)
+    size = torch.broadcast_shapes(*(c.shape for c in columns))
+    return torch.stack([c.expand(size) for c in columns])
+
+
+def _column(what: str, value: float | Tensor, device: torch.device) -> Tensor:
+    if isinstance(value, Tensor):
+        if value.dim() > 1:
+            raise ValueError(f"{what} has shape {tuple(value.shape)}; it is a number or (B,)")
+        return _checked(what, value).to(device)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{what} = {value!r} is {type(value).__name__}, not a number or tensor")
+    return torch.tensor(float(value), dtype=torch.float64, device=device)
+
+
+def size_of(state: Tensor, parameters: Tensor) -> int | None:
+    """The number of trajectories, or None for a single one without that axis."""
+    if state.dim() == 1:
+        return None if parameters.dim() == 1 else parameters.shape[1]
+    size = state.shape[1]
+    if parameters.dim() == 2 and parameters.shape[1] != size:
+        raise ValueError(
+            f"start is for {size} trajectories and parameters for {parameters.shape[1]}; give "
+            "as many, or one of them without that axis"
+        )
+    return size
+
+
+def buffer(
+    out: Tensor | None, shape: tuple[int, int, int], single: bool, device: torch.device
+) -> Tensor:
+    """Where records go: a new tensor, or the one handed in if it can hold them."""
+    if out is None:
+        return torch.empty(shape, dtype=torch.float64, device=device)
+    if not isinstance(out, Tensor):
+        raise TypeError(f"out is {type(out).__name__}, not a tensor")
+    if out.dtype != torch.float64:
+        raise TypeError(f"out is {out.dtype}; records are float64")
+    if out.device != device:
+        raise ValueError(f"out is on {out.device} and the start on {device}")
+    if out.requires_grad:
+        raise ValueError("out requires a gradient; records have none: pass out.detach()")
+    if single and tuple(out.shape) == shape[:2]:
+        out = out.unsqueeze(2)
+    if tuple(out.shape) != shape:
+        wanted = shape[:2] if single else shape
+        raise ValueError(
+            f"out has shape {tuple(out.shape)}; records are {wanted}: record, observable"
+            + ("" if single else ", trajectory")
+        )
+    if not out.is_contiguous():
+        raise ValueError("out is not contiguous; make it with torch.empty of that shape")
+    return out
+
+
+def reject(program: Program, stretch: Stretch) -> None:
+    """Raise ValueError for a start or parameter that no trajectory can begin with."""
+    alive = stretch.status < Status.FIXED_POINT
+    for what, names, values, bound in (
+        ("start", program.state, stretch.state, stretch.bound),
+        ("parameter", program.parameters, stretch.parameters, float("inf")),
+    ):
+        for name, row in zip(names, values, strict=True):
+            bad = (alive & ~(row.abs() < bound)).nonzero()
+            if len(bad):
+                lane = int(bad[0])
+                raise ValueError(
+                    f"{program.name}: {what} {name} of trajectory {lane} is {row[lane].item()}; "
+                    f"a finite number of size below {bound} is needed"
+                )

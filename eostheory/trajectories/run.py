@@ -1,0 +1,226 @@
+"""What a run leaves: records, the state to resume from, and what became of each trajectory."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from eostheory.trajectories.recurrence import Recurrence
+    from eostheory.trajectories.simulation import Compiled
+
+CHECK_INTERVAL = 1024
+"""Trajectories are looked at after every record and at least after so many steps."""
+
+SMALLEST_NORMAL = 2.0**-1022
+
+_FORMAT = "eostheory trajectories 1"
+
+
+class Status(IntEnum):
+    """What became of a trajectory; the larger of two that apply stands.
+
+    A trajectory is looked at where it is recorded, at least every 1024 steps in between, and
+    where the run stops.  The step of the event is exact nevertheless.
+    """
+
+    RUNNING = 0
+    """Nothing happened."""
+    UNDERFLOW = 1
+    """A state variable is subnormal, or zero and was not: relative accuracy is lost.  The
+    trajectory goes on in IEEE arithmetic, nothing is flushed; follow the logarithm of that
+    variable instead."""
+    FIXED_POINT = 2
+    """A step changed no bit of the state: the trajectory is constant from here."""
+    DIVERGED = 3
+    """A state variable reached the bound or is not a number: it ended here."""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Steps for a backend to take, in place.
+
+    Attributes:
+        state: (n_state, B), before and then after the steps; that of a trajectory that ended is
+            the one at its end.
+        parameters: (n_parameters, B).
+        status: (B,) int8 of `Status`; from FIXED_POINT on a trajectory takes no steps.
+        at: (B,) int64, step of the event, or -1.
+        records: (n_records, n_observables, B), written at the steps that are multiples of
+            ``every``: NaN from divergence on.
+        step: steps taken before.
+        steps: steps to take.
+        every: steps between records.
+        bound: size of a state variable at which a trajectory has diverged.
+        threads: number of threads that may be used.
+    """
+
+    state: Tensor
+    parameters: Tensor
+    status: Tensor
+    at: Tensor
+    records: Tensor
+    step: int
+    steps: int
+    every: int
+    bound: float
+    threads: int = 1
+
+
+@dataclass(slots=True)
+class Run:
+    """Recorded trajectories.
+
+    Attributes:
+        records: (n_records, n_observables, B), or (n_records, n_observables) of a single start.
+        state: (n_state, B) or (n_state,) after the last step; of a trajectory that ended, where
+            it ended.
+        status: (B,) or () int8 of `Status`.
+        at: (B,) or () int64, the step of that event counted from the start, or -1.
+        first: steps taken before this run.
+        step: steps taken in all.
+    """
+
+    compiled: Compiled
+    parameters: Tensor
+    records: Tensor
+    state: Tensor
+    status: Tensor
+    at: Tensor
+    first: int
+    step: int
+    every: int
+    bound: float
+    threads: int
+
+    @property
+    def steps(self) -> Tensor:
+        """(n_records,) int64: the step after which each record was taken."""
+        begin = (self.first // self.every + 1) * self.every
+        return torch.arange(begin, self.step + 1, self.every)
+
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """Names of the rows of a record."""
+        return self.compiled.program.observables
+
+    def __getitem__(self, observable: str) -> Tensor:
+        """(n_records, B) or (n_records,): the history of one observable."""
+        if observable not in self.observables:
+            raise KeyError(f"{observable!r} was not recorded; there are {self.observables}")
+        return self.records[:, self.observables.index(observable)]
+
+    def resume(self, steps: int, *, out: Tensor | None = None, threads: int | None = None) -> Run:
+        """The next steps: bit for bit what one longer run would have given.
+
+        Records stay at multiples of ``every`` of the whole trajectory.  Trajectories that ended
+        stay ended.
+
+        Args:
+            steps: how many.
+            out: buffer for the new records, as in `simulate`.
+            threads: as in `simulate`; those of this run by default.
+        """
+        return self.compiled.resume(self, steps, out=out, threads=threads)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file that `load` reads; whatever stood there is replaced as a whole or not."""
+        path = Path(path)
+        about = {
+            "format": _FORMAT,
+            "program": self.compiled.program.key,
+            "name": self.compiled.program.name,
+            "first": self.first,
+            "step": self.step,
+            "every": self.every,
+            "bound": float(self.bound).hex(),
+            "threads": self.threads,
+        }
+        tensors = {n: getattr(self, n).cpu().numpy() for n in _TENSORS}
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **tensors)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+_TENSORS = {
+    "parameters": torch.float64,
+    "records": torch.float64,
+    "state": torch.float64,
+    "status": torch.int8,
+    "at": torch.int64,
+}
+
+
+def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
+    """A saved run of ``recurrence``, on the CPU, to read or to resume.
+
+    Raises:
+        ValueError: the file is not a saved run, is damaged, or holds a run of another program.
+        OSError: the file cannot be read.
+    """
+    from eostheory.trajectories.simulation import compile
+
+    compiled = compile(recurrence)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            about = json.loads(str(archive["about"]))
+            if about["format"] != _FORMAT:
+                raise ValueError(f"its format is {about['format']!r}, not {_FORMAT!r}")
+            arrays = {n: torch.from_numpy(archive[n].copy()) for n in _TENSORS}
+            settings = {n: int(about[n]) for n in ("first", "step", "every", "threads")}
+            bound, key, name = float.fromhex(about["bound"]), about["program"], about["name"]
+        _fits(arrays, settings, compiled)
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no saved run, or a damaged one: {error}") from error
+    if key != compiled.program.key:
+        raise ValueError(
+            f"{path} holds a run of {name!r}, whose program differs from that of "
+            f"{recurrence.name!r}: load it with the recurrence that made it"
+        )
+    return Run(
+        compiled,
+        *(arrays[n] for n in _TENSORS),
+        settings["first"],
+        settings["step"],
+        settings["every"],
+        bound,
+        settings["threads"],
+    )
+
+
+def _fits(arrays: dict[str, Tensor], settings: dict[str, int], compiled: Compiled) -> None:
+    """Raise ValueError unless the arrays of a file are those of one run."""
+    program, state = compiled.program, arrays["state"]
+    lanes = tuple(state.shape[1:])
+    first, step, every = settings["first"], settings["step"], settings["every"]
+    if not (0 <= first <= step and every >= 1 and settings["threads"] >= 1):
+        raise ValueError(f"settings {settings} make no sense")
+    shapes = {
+        "parameters": (len(program.parameters), *(lanes or (1,))),
+        "records": (step // every - first // every, len(program.observables), *lanes),
+        "state": (len(program.state), *lanes),
+        "status": lanes,
+        "at": lanes,
+    }
+    for name, dtype in _TENSORS.items():
+        if arrays[name].dtype != dtype:
+            raise ValueError(f"{name} is {arrays[name].dtype}, not {dtype}")
+        if tuple(arrays[name].shape) != shapes[name]:
+            raise ValueError(f"{name} has shape {tuple(arrays[name].shape)}, not {shapes[name]}")
