@@ -1,0 +1,372 @@
+"""Linear regression with batch normalisation in rotated coordinates: O(n) operations per step.
+
+With the centred inputs ``Xt/sqrt(n) = P diag(sigma) V'`` the loss depends on
+``s = diag(sigma) V'w`` alone, ``L = |gamma s/|s| - e|^2 + rest`` with ``e = P'(y - beta)/sqrt(n)``,
+and gradient descent moves each entry of s by its own number:
+
+    s_i' = (1 - eta wd) s_i + eta sigma_i^2 / |s| (g_i - (g.s) s_i / |s|^2),   g = 2 gamma e.
+
+The part of w in the null space of Xt only decays.  The 3-D loss of lyu22's appendix F is the same
+with two coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import sympy
+from sympy import Expr, Symbol
+
+from eostheory.trajectories.reductions_base import (
+    DECAY,
+    ETA,
+    Closed,
+    Coefficients,
+    Reduction,
+    Sums,
+    real,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Rotated(Reduction):
+    """GD on ``L(w) = |gamma s/|s| - e|^2 + rest``, ``s = diag(sigma) V'w``, as a recurrence in s.
+
+    ``null`` is the length of the part of w that no coordinate sees, with the sign of
+    ``(1 - eta wd)^t``; it is missing where there is no such part.
+
+    Args:
+        basis: V, (d, r) with orthonormal columns.
+        sigma: (r,) positive.
+        aim: e, (r,).
+        gamma: size of the normalised outputs.
+        rest: what of the loss no weight can change.
+        count: number n of samples (for the norm of the residual).
+        decay: the recurrence has the parameter ``weight_decay``.
+        as_parameters: data are parameters of the recurrence.
+    """
+
+    basis: Tensor
+    sigma: Tensor
+    aim: Tensor
+    gamma: float
+    rest: float
+    count: int
+    decay: bool = True
+    as_parameters: bool = False
+
+    @property
+    def name(self) -> str:
+        return "batch_norm"
+
+    @property
+    def model(self) -> str:
+        decay = " with weight decay" if self.decay else ""
+        return f"gradient descent{decay} on |gamma s/|s| - e|^2, s = diag(sigma) V'w: " + (
+            f"w of dimension {self.dim}, rank {self.rank}"
+        )
+
+    @property
+    def hypotheses(self) -> tuple[str, ...]:
+        return ("the scores are not all equal: s is not zero",)
+
+    @property
+    def full(self) -> Mapping[str, tuple[int, ...]]:
+        return {"w": (self.dim,)}
+
+    @property
+    def dim(self) -> int:
+        """Dimension d of the weight."""
+        return len(self.basis)
+
+    @property
+    def rank(self) -> int:
+        """Number r of coordinates that the loss sees."""
+        return len(self.sigma)
+
+    @property
+    def pull(self) -> list[float]:
+        """``g = 2 gamma e``."""
+        return [2 * self.gamma * float(e) for e in self.aim]
+
+    @cached_property
+    def closed(self) -> Closed:
+        coefficient = Coefficients(self.as_parameters)
+        lam = [float(s) ** 2 for s in self.sigma]
+        pull = self.pull
+        return rotated_recurrence(
+            lam=coefficient("lambda", lam),
+            pull=coefficient("g", pull),
+            step=coefficient("lambda_g", [a * b for a, b in zip(lam, pull, strict=True)]),
+            aim=coefficient("e", [float(e) for e in self.aim]),
+            gamma=coefficient("gamma", [self.gamma])[0],
+            rest=coefficient("rest", [self.rest])[0],
+            count=self.count,
+            null=self.rank < self.dim,
+            decay=self.decay,
+            coefficients=coefficient,
+        )
+
+    def loss(self, *full: Tensor) -> Tensor:
+        import torch
+
+        (w,) = full
+        s = self.sigma.to(w.device) * (w @ self.basis.to(w.device))
+        error = self.gamma * s / torch.sqrt((s * s).sum()) - self.aim.to(w.device)
+        return (error * error).sum() + self.rest
+
+    def _reduced(self, *full: Tensor) -> Tensor:
+        import torch
+
+        (w,) = full
+        basis = self.basis.to(w.device)
+        seen = w @ basis
+        rows = list((self.sigma.to(w.device) * seen).unbind(-1))
+        if self.rank < self.dim:
+            unseen = w - seen @ basis.mT
+            rows.append(torch.sqrt((unseen * unseen).sum(-1)))
+        return torch.stack(rows)
+
+    def restore(self, states: Tensor, start: Tensor) -> Tensor:
+        """The weights (..., d) of states (n_state, ...), given the weight (d,) they began from.
+
+        Raises:
+            ValueError: more than one start.
+        """
+        import torch
+
+        if start.shape != (self.dim,):
+            raise ValueError(
+                f"the start has shape {tuple(start.shape)}; expected ({self.dim},), the one start "
+                "of these states"
+            )
+        basis = self.basis.to(states.device)
+        seen = states[: self.rank].movedim(0, -1) / self.sigma.to(states.device)
+        whole = seen @ basis.mT
+        if self.rank < self.dim:
+            unseen = start - (start @ basis) @ basis.mT
+            size = torch.sqrt((unseen * unseen).sum())
+            if size > 0:
+                whole = whole + states[self.rank][..., None] * (unseen / size)
+        return whole
+
+    def hessian(self, states: Tensor) -> Tensor:
+        """The Hessian of the loss at w in the coordinates ``V'w``, (..., r, r); zero elsewhere."""
+        import torch
+
+        s = states[: self.rank].movedim(0, -1)
+        sigma = self.sigma.to(states.device)
+        g = 2 * self.gamma * self.aim.to(states.device)
+        size2 = (s * s).sum(-1)[..., None, None]
+        size = torch.sqrt(size2)
+        along = (s * g).sum(-1)[..., None, None] / size2
+        eye = torch.eye(self.rank, dtype=s.dtype, device=s.device)
+        both = s[..., :, None] * g + g[:, None] * s[..., None, :]
+        square = s[..., :, None] * s[..., None, :]
+        inner = both / size2 + along * eye - 3 * along * square / size2
+        found: Tensor = sigma[:, None] * (inner / size) * sigma
+        return found
+
+    def spherical_sharpness(self, states: Tensor) -> Tensor:
+        """Largest eigenvalue of the Hessian at ``w/|w|``, which is ``|w|^2`` times that at w."""
+        import torch
+
+        s = states[: self.rank].movedim(0, -1) / self.sigma.to(states.device)
+        norm2 = (s * s).sum(-1)
+        if self.rank < self.dim:
+            norm2 = norm2 + states[self.rank] ** 2
+        top: Tensor = torch.linalg.eigvalsh(self.hessian(states))[..., -1]
+        # outside of the span the Hessian is zero
+        return norm2 * (top.clamp_min(0) if self.rank < self.dim else top)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearBatchNorm(Rotated):
+    """The reduction of :func:`linear_batch_norm`, with its data."""
+
+    X: Tensor = field(kw_only=True)
+    """Inputs (n, d)."""
+    y: Tensor = field(kw_only=True)
+    """Targets (n,)."""
+    beta: float = field(kw_only=True)
+    """Mean of the normalised outputs."""
+
+    @property
+    def name(self) -> str:
+        return "linear_batch_norm"
+
+    @property
+    def model(self) -> str:
+        decay = " with weight decay" if self.decay else ""
+        return (
+            f"gradient descent{decay} on the squared error of linear regression with batch "
+            f"normalisation: d = {self.dim} inputs, n = {self.count} samples, rank {self.rank}"
+        )
+
+    @property
+    def hypotheses(self) -> tuple[str, ...]:
+        return (
+            "gamma and beta are constants, the statistics are over the full batch, no epsilon",
+            *super().hypotheses,
+        )
+
+    def loss(self, *full: Tensor) -> Tensor:
+        """The mean squared error of the normalised scores, from the data."""
+        import torch
+
+        (w,) = full
+        scores = self.X.to(w.device) @ w
+        centred = scores - scores.mean()
+        deviation = torch.sqrt((centred * centred).mean())
+        error = self.gamma * centred / deviation + self.beta - self.y.to(w.device)
+        return (error * error).mean()
+
+
+@dataclass(frozen=True, eq=False)
+class ThreeDimensional(Rotated):
+    """The reduction of :func:`scale_invariant_3d`."""
+
+    @property
+    def name(self) -> str:
+        return "scale_invariant_3d"
+
+    @property
+    def model(self) -> str:
+        decay = " with weight decay" if self.decay else ""
+        return f"gradient descent{decay} on 2 - (x + y)/sqrt(x^2 - xy + y^2) of (x, y, z)"
+
+    def loss(self, *full: Tensor) -> Tensor:
+        import torch
+
+        x, y, _ = full[0]
+        value: Tensor = 2 - (x + y) / torch.sqrt(x * x - x * y + y * y)
+        return value
+
+
+def rotated_recurrence(
+    *,
+    lam: Sequence[Expr],
+    pull: Sequence[Expr],
+    step: Sequence[Expr],
+    aim: Sequence[Expr],
+    gamma: Expr,
+    rest: Expr,
+    count: int,
+    null: bool,
+    decay: bool,
+    coefficients: Coefficients,
+) -> Closed:
+    """The recurrence in s: ``lam`` are sigma_i^2, ``pull`` is g, ``step`` their products."""
+    r = len(lam)
+    s = [real(f"s_{i + 1}") for i in range(r)]
+    unseen: list[Symbol] = [real("null")] if null else []
+    sums = Sums()
+    keep: Expr = sums.name("keep", 1 - ETA * DECAY) if decay else sympy.Integer(1)
+    size2 = sums("size2", [v**2 for v in s])
+    along = sums("along", [g * v for g, v in zip(pull, s, strict=True)])
+    rate = sums.name("rate", ETA / sympy.sqrt(size2))
+    shrink = sums.name("shrink", rate * along / size2)
+    update: list[Expr] = [
+        v * (keep - shrink * a) + rate * b for v, a, b in zip(s, lam, step, strict=True)
+    ]
+    update += [keep * x for x in unseen]
+    # observables see no locals
+    length = sympy.sqrt(sympy.Add(*(v**2 for v in s)))
+    loss = sympy.Add(*((gamma * v / length - e) ** 2 for v, e in zip(s, aim, strict=True))) + rest
+    norm2 = sympy.Add(*(v**2 / a for v, a in zip(s, lam, strict=True)), *(x**2 for x in unseen))
+    kept = 1 - ETA * DECAY if decay else sympy.Integer(1)
+    return Closed(
+        state=(*s, *unseen),
+        update=tuple(update),
+        parameters=(ETA, *([DECAY] if decay else []), *coefficients.symbols),
+        observables={
+            "loss": loss,
+            "residual_norm": sympy.sqrt(count * loss),
+            "norm2": norm2,
+            "norm": sympy.sqrt(norm2),
+            "effective_rate": ETA / (kept * norm2),
+            "deviation": length,
+        },
+        locals=tuple(sums.locals),
+        constants=coefficients.values,
+    )
+
+
+def linear_batch_norm(
+    X: Tensor,
+    y: Tensor,
+    *,
+    gamma: float | None = None,
+    beta: float | None = None,
+    decay: bool = True,
+    as_parameters: bool = False,
+) -> LinearBatchNorm:
+    """Linear regression with batch normalisation (lyu22, section 5) in rotated coordinates.
+
+    Args:
+        X: inputs, one per row, (n, d).
+        y: targets, (n,).
+        gamma: size of the normalised outputs (default: the deviation of the targets).
+        beta: mean of the normalised outputs (default: the mean of the targets).
+        decay: the recurrence has the parameter ``weight_decay``.
+        as_parameters: data as parameters of the recurrence instead of numbers in it.
+
+    Raises:
+        ValueError: shapes that do not fit, or inputs that are all equal.
+    """
+    import torch
+
+    if X.dim() != 2 or y.shape != X.shape[:1]:
+        raise ValueError(
+            f"inputs {tuple(X.shape)} and targets {tuple(y.shape)}; expected (n, d) and (n,): one "
+            "sample per row"
+        )
+    inputs, targets = (t.detach().to("cpu", torch.float64) for t in (X, y))
+    count = len(targets)
+    centre = targets.mean()
+    spread = torch.sqrt(((targets - centre) ** 2).mean())
+    scale = float(spread) if gamma is None else float(gamma)
+    shift = float(centre) if beta is None else float(beta)
+    shifted = (inputs - inputs.mean(0)) / count**0.5
+    left, sigma, right = torch.linalg.svd(shifted, full_matrices=False)
+    cut = max(shifted.shape) * torch.finfo(torch.float64).eps * torch.linalg.vector_norm(inputs)
+    rank = int((sigma > cut / count**0.5).sum())
+    if rank == 0:
+        raise ValueError("all inputs are equal: their scores have no deviation to divide by")
+    goal = (targets - shift) / count**0.5
+    aim = left[:, :rank].T @ goal
+    missed = goal - left[:, :rank] @ aim
+    return LinearBatchNorm(
+        basis=right[:rank].T.contiguous(),
+        sigma=sigma[:rank],
+        aim=aim,
+        gamma=scale,
+        rest=float(missed @ missed),
+        count=count,
+        decay=decay,
+        as_parameters=as_parameters,
+        X=X,
+        y=y,
+        beta=shift,
+    )
+
+
+def scale_invariant_3d(*, decay: bool = True) -> ThreeDimensional:
+    """lyu22's 3-D loss ``2 - (x + y)/sqrt(x^2 - xy + y^2)`` (appendix F): two coordinates.
+
+    With ``s = ((x + y)/2, sqrt(3) (x - y)/2)`` it is ``2 - 2 s_1/|s|``; z is seen by weight decay
+    alone.
+    """
+    import torch
+
+    half = 0.5**0.5
+    basis = torch.tensor([[half, half], [half, -half], [0.0, 0.0]], dtype=torch.float64)
+    sigma = torch.tensor([0.5, 1.5], dtype=torch.float64).sqrt()
+    aim = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    return ThreeDimensional(basis, sigma, aim, 1.0, 0.0, 1, decay)
