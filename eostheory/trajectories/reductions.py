@@ -179,6 +179,12 @@ def _of_loss(problem: Problem, values: dict[str, float]) -> tuple[Reduction, ...
     return tuple(found)
 
 
+def _unbiased(layer: Any) -> bool:
+    from torch import nn
+
+    return isinstance(layer, nn.Linear) and "bias" not in dict(layer.named_parameters())
+
+
 def _of_module(module: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Reduction, ...]:
     from torch import nn
 
@@ -186,14 +192,14 @@ def _of_module(module: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Redu
     if type(module) is not nn.Sequential or targets.shape[1] != 1 or len(layers) != 2:
         return ()
     first, second = layers
-    if not isinstance(first, nn.Linear) or first.bias is not None:
+    if not _unbiased(first):
         return ()
     y = targets[:, 0]
-    if isinstance(second, nn.Linear) and second.bias is None:
+    if _unbiased(second):
         return (two_layer_linear(inputs.T, y, first.out_features, normalized=False),)
     if isinstance(second, nn.BatchNorm1d) and second.training and second.eps == 0:
         gamma, beta = second.weight, second.bias
-        if gamma is None:
+        if not second.affine:
             return (linear_batch_norm(inputs, y, gamma=1.0, beta=0.0),)
         if not (gamma.requires_grad or beta.requires_grad):
             return (linear_batch_norm(inputs, y, gamma=float(gamma), beta=float(beta)),)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr, Rational, Symbol
 
 from eostheory.trajectories.recurrence import Recurrence
 from eostheory.trajectories.reductions_base import (
@@ -20,7 +21,7 @@ from eostheory.trajectories.reductions_base import (
     real,
 )
 from eostheory.trajectories.rules import gradient_descent, projected_gradient_descent
-from eostheory.trajectories.rules_gradient import Problem, check_problem
+from eostheory.trajectories.rules_gradient import SMALL, Problem, check_problem
 from eostheory.trajectories.rules_losses import self_stabilisation_toy
 from eostheory.trajectories.rules_schedulers import weight_decay_scheduler
 
@@ -285,7 +286,7 @@ def evaluated(expr: Expr, table: Mapping[Expr, Tensor | float]) -> Tensor:
             return whole
         if e.is_Pow:
             base, exponent = parts
-            if e.exp == sympy.Rational(1, 2):
+            if e.exp == Rational(1, 2):
                 return torch.sqrt(torch.as_tensor(base, dtype=torch.float64))
             return base**exponent
         function = getattr(torch, type(e).__name__.lower(), None) if e.is_Function else None
@@ -341,27 +342,44 @@ def scale_invariant(
     The state is the direction ``w/|w|`` and ``|w|^2`` (lyu22, Lemma 3.1).
 
     Raises:
-        ValueError: a loss that is not shown to be scale-invariant: ``<w, grad L>`` does not
-            simplify to zero.
+        ValueError: a loss that is not scale-invariant, or that sympy cannot show to be.
     """
     problem = _problem(loss, variables)
     if not is_scale_invariant(problem):
         raise ValueError(
-            "<w, grad L(w)> does not simplify to zero, so the loss is not known to be "
-            "scale-invariant; only L(c w) = L(w) closes in the direction and the norm"
+            f"{problem.name} is not known to be scale-invariant: <w, grad L(w)> is not zero; "
+            "only a loss with L(c w) = L(w) closes in the direction and the norm"
         )
     return Sphere(problem, dict(values or {}))
 
 
 def is_scale_invariant(problem: Problem) -> bool:
-    """Euler's identity ``<w, grad L> = 0``, shown by sympy."""
-    loss = problem.loss
-    for symbol, meaning in reversed(problem.definitions):
-        loss = loss.xreplace({symbol: meaning})
+    """Whether ``L(c w) = L(w)`` for c > 0.
+
+    Compared at a few points to forty digits; for a small loss sympy proves ``<w, grad L> = 0`` too.
+    """
+    rng = random.Random(1)
+    constants = sorted(_constants(problem), key=str)
+    for factor in (Rational(7, 3), Rational(1, 5)):
+        w = {v: Rational(rng.randint(20, 90), 17) for v in problem.variables}
+        fixed = {c: Rational(rng.randint(20, 90), 31) for c in constants}
+        here = _digits(problem, {**w, **fixed})
+        there = _digits(problem, {**{v: factor * x for v, x in w.items()}, **fixed})
+        if not (here.is_number and abs(here - there) <= 1e-40 * (1 + abs(here))):
+            return False
+    if problem.definitions or problem.loss.count_ops() > SMALL:
+        return True
+    # positive letters: roots of squares are plain, and the identity is analytic
     letters = {v: Symbol(f"_{v}", positive=True) for v in problem.variables}
-    inner = sympy.Add(*(v * sympy.diff(loss, v) for v in problem.variables))
-    # simplification is easier where roots of squares are plain; the identity is analytic
+    inner = sympy.Add(*(v * sympy.diff(problem.loss, v) for v in problem.variables))
     return bool(sympy.simplify(inner.xreplace(letters)) == 0)
+
+
+def _digits(problem: Problem, table: dict[Symbol, Expr]) -> Expr:
+    """The loss at a point, to fifty digits."""
+    for symbol, meaning in problem.definitions:
+        table[symbol] = sympy.N(meaning.xreplace(table), 50)
+    return sympy.N(problem.loss.xreplace(table), 50)
 
 
 def quadratic(hessian: Tensor, linear: Tensor | None = None) -> EigenCoordinates:
