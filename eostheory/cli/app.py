@@ -168,3 +168,40 @@ def template(
     from eostheory.cli.template import write_template
 
     write_template(folder, paper)
+
+
+@app.command(
+    epilog="Exit codes: 0 every target that was measured is met; 1 one is missed, or peers "
+    "disagree; 2 usage or unknown case; 4 internal error; 130 interrupted."
+)
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Cases (--list shows them); all if none.", show_default=False
+        ),
+    ] = None,
+    list_cases: Annotated[
+        bool, typer.Option("--list", help="List the cases and their targets.")
+    ] = False,
+    json_file: Annotated[
+        str, typer.Option("--json", metavar="FILE", help="Write the report as JSON ('-': stdout).")
+    ] = "",
+    repeat: Annotated[
+        int, typer.Option("--repeat", min=1, metavar="N", help="How often each peer is timed.")
+    ] = 11,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes: shows that it runs, judges nothing.")
+    ] = False,
+) -> None:
+    """Measure the numeric engine beside its peers, on one core, against its targets.
+
+    JAX and a C compiler are compared with where they are installed
+    (pip install eostheory[bench]).
+    """
+    from eostheory.cli import bench as command
+
+    if list_cases:
+        command.list_cases()
+    else:
+        command.run_cases(names or [], repeat, quick, json_file)
