@@ -54,16 +54,22 @@ def digest(*arrays: Tensor | npt.NDArray[Any] | bytes | str) -> str:
 
 
 @cache
+def _source(path: Path) -> str:
+    # Once per process: what it runs is what it read when it started.
+    return digest(path.read_bytes())
+
+
 def code() -> dict[str, str]:
     """Digests of the modules that decide the bits of a run, and versions of what they stand on."""
     root = Path(eostheory.__file__).parent
     found = {
-        f"{layer}/{path.name}": digest(path.read_bytes())
+        f"{layer}/{path.name}": _source(path)
         for layer in LAYERS
         for path in sorted((root / layer).glob("*.py"))
     }
     found["torch"] = torch.__version__
     found["machine"] = platform.machine()
+    found["threads"] = str(torch.get_num_threads())
     return found
 
 
@@ -114,6 +120,7 @@ def dump(state: State, header: Mapping[str, Any]) -> bytes:
     """
     arrays: dict[str, npt.NDArray[Any]] = {}
     plain: dict[str, Any] = {}
+    devices: dict[str, str] = {}
 
     def walk(part: Mapping[str, Any], path: str) -> None:
         for key, value in part.items():
@@ -123,6 +130,8 @@ def dump(state: State, header: Mapping[str, Any]) -> bytes:
                 walk(value, place + "/")
             elif isinstance(value, Tensor):
                 arrays[f"tensor:{place}"] = value.detach().cpu().numpy()
+                if value.device.type != "cpu":
+                    devices[place] = str(value.device)
             elif isinstance(value, np.ndarray):
                 arrays[f"array:{place}"] = value
             elif value is None or isinstance(value, bool | int | float | str):
@@ -134,7 +143,10 @@ def dump(state: State, header: Mapping[str, Any]) -> bytes:
                 )
 
     walk(state, "")
-    about = json.dumps({"format": FORMAT, "header": dict(header), "plain": plain}, sort_keys=True)
+    about = json.dumps(
+        {"format": FORMAT, "header": dict(header), "plain": plain, "devices": devices},
+        sort_keys=True,
+    )
     arrays["about"] = np.frombuffer(about.encode(), dtype=np.uint8)
     arrays["digest"] = np.frombuffer(_digest(arrays).encode(), dtype=np.uint8)
     out = io.BytesIO()
@@ -151,7 +163,7 @@ def _digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """State and header of the checkpoint at ``path``; tensors come back on the CPU.
+    """State and header of the checkpoint at ``path``; tensors come back where they were.
 
     Raises:
         CheckpointError: the file is damaged, or no checkpoint of this format.
@@ -176,7 +188,8 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, array in arrays.items():
         kind, _, place = name.partition(":")
         if kind == "tensor":
-            leaves[place] = torch.from_numpy(array.copy())
+            # Arrays of no dimension come back read-only; copies can be written to.
+            leaves[place] = torch.from_numpy(array.copy()).to(about["devices"].get(place, "cpu"))
         elif kind == "array":
             leaves[place] = array
     for place in sorted(leaves):

@@ -129,7 +129,7 @@ class Recorder:
         checkpoint_every: steps between checkpoints; None for one every ``checkpoint_seconds``.
 
     Attributes:
-        restored: the state of the checkpoint that is resumed (tensors on the CPU), or None.
+        restored: the state of the checkpoint that is resumed, or None.
 
     Raises:
         CheckpointError: the folder holds a run and ``resume`` is false; it holds another run, or
