@@ -62,28 +62,30 @@ class Products:
         self.step = step
         self.count = 0
         self._closed = False
-        chunks = tuple(loss.chunks) if isinstance(loss, Chunked) else (loss,)
-        if not chunks:
+        # Chunks are read anew in every sweep: a sequence may load its data while it is iterated.
+        chunks = loss.chunks if isinstance(loss, Chunked) else (loss,)
+        if not len(chunks):
             raise ValueError("the loss has no chunks; it needs at least one")
         self._chunks = chunks
         self._kept: _Graph | None = None
         with _memory(w, "the graph of the gradient"):
             if len(chunks) == 1:
-                self._kept = _Graph(chunks[0], self.point)
+                only = next(iter(chunks))
+                self._kept = _Graph(only, self.point)
                 self.value, self.gradient = self._kept.value, self._kept.gradient.detach()
-                linear = not self._kept.gradient.requires_grad
+                linear = only if not self._kept.gradient.requires_grad else None
             else:
                 self.value = torch.zeros((), dtype=w.dtype, device=w.device)
                 self.gradient = torch.zeros_like(self.point)
-                linear = False
+                linear = None
                 for chunk in chunks:
                     graph = _Graph(chunk, self.point, second=False)
                     self.value = self.value + graph.value
                     self.gradient = self.gradient + graph.gradient
         self._finite(self.value, "the loss")
         self._finite(self.gradient, "the gradient")
-        if linear:
-            _check_linear(chunks[0], self.point, self.gradient)
+        if linear is not None:
+            _check_linear(linear, self.point, self.gradient)
 
     @property
     def size(self) -> int:

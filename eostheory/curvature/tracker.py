@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from eostheory.curvature.dense import check_symmetric, dense_hessian
+from eostheory.curvature.davidson import Space
+from eostheory.curvature.dense import dense_hessian
 from eostheory.curvature.history import predict
 from eostheory.curvature.model import LowRank
 from eostheory.curvature.products import Products
@@ -30,6 +31,9 @@ FLOOR = 64.0
 
 PATIENCE = 16
 """Size of the basis from which residuals, which cannot mislead, replace the model's proposals."""
+
+PATROL = 16
+"""Power steps after which the search for unknown directions starts from random again."""
 
 
 class Eigenpairs(NamedTuple):
@@ -54,6 +58,12 @@ class Eigenpairs(NamedTuple):
     products: int
     cold: bool
     next_residual: float = 0.0
+
+
+class _Solution(NamedTuple):
+    space: Space
+    cold: bool
+    patrol: Tensor | None
 
 
 class Tracker:
@@ -124,6 +134,7 @@ class Tracker:
         self.calls = 0
         self._past: list[Tensor] = []
         self._model = LowRank(rank)
+        self._patrol: Tensor | None = None
 
     def __call__(self, products: Products) -> Eigenpairs:
         """The top pairs at the point of ``products``."""
@@ -136,16 +147,16 @@ class Tracker:
             )
         before = products.count
         if size <= self.dense_below:
-            found, vectors = self._dense(products), None
-        else:
-            space = self._solve(products)
-            found, vectors = self._result(space, products.count - before)
-        self._check_simple(found)
-        if vectors is None:
+            found = self._dense(products)
+            self._check_simple(found)
             self._past = [found.vectors]
         else:
+            solution = self._solve(products)
+            found, vectors = self._result(solution, products.count - before)
+            self._check_simple(found)
             self._past = [vectors, *self._past[: self.history - 1]]
-            self._model.learn(space.basis, space.images, space.small)
+            self._model.learn(solution.space.basis, solution.space.images, solution.space.small)
+            self._patrol = solution.patrol
         self.calls += 1
         return found
 
@@ -163,12 +174,14 @@ class Tracker:
         if self._model.rows is not None and self._model.values is not None:
             held["model_rows"] = self._model.rows.clone()
             held["model_values"] = self._model.values.clone()
+        if self._patrol is not None:
+            held["patrol"] = self._patrol.clone()
         return held
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Self:
         """The tracker whose :meth:`state` this is."""
-        arrays = {"past", "model_rows", "model_values"}
+        arrays = {"past", "model_rows", "model_values", "patrol"}
         made = cls(**{name: x for name, x in state.items() if name not in arrays | {"calls"}})
         made.calls = int(state["calls"])
         if "past" in state:
@@ -176,6 +189,8 @@ class Tracker:
         if "model_rows" in state:
             made._model.rows = state["model_rows"].clone()
             made._model.values = state["model_values"].clone()
+        if "patrol" in state:
+            made._patrol = state["patrol"].clone()
         return made
 
     def _dense(self, products: Products) -> Eigenpairs:
@@ -191,43 +206,37 @@ class Tracker:
             top.clone(), vectors, residuals, next_value, gap, products.count - before, False
         )
 
-    def _solve(self, products: Products) -> _Space:
+    def _solve(self, products: Products) -> _Solution:
         """Davidson's method until k pairs and the guard have converged, cold check included."""
         size, wanted = products.size, min(self.k + 1, products.size)
-        space = _Space(products, self.k, self.maximum)
+        space = Space(products, self.k)
         cold = not self._past or (self.cold_every > 0 and self.calls % self.cold_every == 0)
-        space.cold = cold
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.calls)
         tolerance = max(self.tolerance, FLOOR * torch.finfo(products.point.dtype).eps)
-        starts: list[Tensor] = []
+        patrol = self._patrol
         if self._past:
-            starts = list(predict(self._past))
-            if self._model.rows is not None and self._model.values is not None:
-                starts += self._scouts()
-        for start in starts:
-            space.extend(start)
-        patrol = self.cold_products if cold else 0
-        random = True
-        while len(space.basis) < size:
+            for start in predict(self._past):
+                space.extend(start)
+            patrol = self._scout(space, draw)
+        left = self.cold_products if cold else 0
+        fresh = True
+        while len(space.basis) < size and products.count - space.before < self.maximum:
             worst = space.worst(wanted, tolerance, self.guard_tolerance)
-            if worst is None and not patrol:
-                break
-            if products.count - space.before >= self.maximum:
-                break
             if worst is None:
+                if not left:
+                    break
                 # The cold check: a random start, then the Krylov space over it.
-                patrol -= 1
-                done = space.extend(_random(space, draw) if random else space.images[-1])
-                random = not done
+                left -= 1
+                fresh = not space.extend(_random(space, draw) if fresh else space.images[-1])
                 continue
             if space.full():
                 space.restart()
             if not any(space.extend(v) for v in self._directions(space, worst, draw)):
                 break
         self._check_converged(space, tolerance)
-        return space
+        return _Solution(space, cold, patrol)
 
-    def _directions(self, space: _Space, worst: int, draw: torch.Generator) -> Iterator[Tensor]:
+    def _directions(self, space: Space, worst: int, draw: torch.Generator) -> Iterator[Tensor]:
         """Where to look for what pair ``worst`` lacks, best first."""
         if len(space.basis):
             if self._model.rows is not None and len(space.basis) <= PATIENCE:
@@ -235,17 +244,27 @@ class Tracker:
             yield space.residual(worst)
         yield _random(space, draw)
 
-    def _scouts(self) -> list[Tensor]:
-        """The direction that the model ranks after the guard."""
-        rows, values = self._model.rows, self._model.values
-        assert rows is not None
-        assert values is not None
-        order = torch.argsort(values, descending=True)
-        if len(order) <= self.k + 1:
-            return []
-        return [rows[order[self.k + 1]]]
+    def _scout(self, space: Space, draw: torch.Generator) -> Tensor | None:
+        """One product besides the tracked directions, by turns of three; the next patrol vector.
 
-    def _result(self, space: _Space, used: int) -> tuple[Eigenpairs, Tensor]:
+        What the model ranks next; a row of the model after the other, for its values are old; and
+        a power iteration on what the model does not know, from a random start now and then.
+        """
+        rows, values, patrol = self._model.rows, self._model.values, self._patrol
+        if rows is None or values is None:
+            return patrol
+        turn, round_ = self.calls % 3, self.calls // 3
+        order = torch.argsort(values, descending=True)[self.k + 1 :]
+        if turn < 2 and len(order):
+            space.extend(rows[order[0 if turn == 0 else round_ % len(order)]])
+            return patrol
+        if patrol is None or round_ % PATROL == 0:
+            patrol = _random(space, draw)
+        patrol = patrol - (rows @ patrol) @ rows
+        return space.images[-1].clone() if space.extend(patrol) else None
+
+    def _result(self, solution: _Solution, used: int) -> tuple[Eigenpairs, Tensor]:
+        space = solution.space
         values, vectors, residuals = space.ritz(min(self.k + 1, space.products.size))
         dtype = space.products.point.dtype
         vectors = self._signed(vectors)
@@ -258,7 +277,7 @@ class Tracker:
             next_value,
             float(values[self.k - 1]) - next_value,
             used,
-            space.cold,
+            solution.cold,
             float(residuals[self.k]) if more else 0.0,
         )
         return found, vectors
@@ -274,7 +293,7 @@ class Tracker:
             signs = torch.where(known, torch.where(best < 0, -1.0, 1.0).to(vectors), signs)
         return vectors * signs[:, None]
 
-    def _check_converged(self, space: _Space, tolerance: float) -> None:
+    def _check_converged(self, space: Space, tolerance: float) -> None:
         worst = space.worst(self.k, tolerance, tolerance)
         if worst is None:
             return
@@ -293,98 +312,6 @@ class Tracker:
             raise RepeatedTopEigenvalue(float(found.values[-1]), found.gap, error)
 
 
-class _Space:
-    """A basis with its products and the Ritz pairs in it."""
-
-    LIMIT = 48
-    KEEP = 16
-
-    def __init__(self, products: Products, k: int, maximum: int) -> None:
-        self.products = products
-        self.k = k
-        self.before = products.count
-        self.basis = torch.zeros_like(products.point)[None][:0]
-        self.images = self.basis
-        self.small = torch.zeros(0, 0, dtype=torch.float64)
-        self.values = torch.zeros(0, dtype=torch.float64)
-        self.turn = self.small
-        self.scale = 0.0
-        self.cold = False
-
-    def extend(self, v: Tensor) -> bool:
-        """Add a direction (one product); False if the basis holds it already."""
-        length = torch.linalg.vector_norm(v)
-        if not bool(length > 0):
-            return False
-        v = v / length
-        least = 1e3 * torch.finfo(v.dtype).eps
-        for _ in range(3):
-            v = v - (self.basis @ v) @ self.basis
-            left = torch.linalg.vector_norm(v)
-            if not bool(left > least):
-                return False
-            v = v / left
-            least = 0.5
-            if bool(left > 0.5):
-                break
-        image = self.products(v)
-        self.basis = torch.cat([self.basis, v[None]])
-        self.images = torch.cat([self.images, image[None]])
-        self._project()
-        return True
-
-    def _project(self) -> None:
-        small = (self.basis @ self.images.T).to("cpu")
-        size = torch.linalg.vector_norm(self.images, dim=1).max().to("cpu")
-        if bool(size > 0):
-            check_symmetric(small, size)
-        small = small.to(torch.float64)
-        self.small = (small + small.T) / 2
-        values, turn = torch.linalg.eigh(self.small)
-        self.values, self.turn = values.flip(0), turn.flip(1)
-        self.scale = float(self.values.abs().max())
-
-    def ritz(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Values and residuals (float64, CPU) and vectors of the top ``count`` Ritz pairs."""
-        turn = self.turn[:, :count].T.to(self.basis)
-        vectors = turn @ self.basis
-        values = self.values[:count]
-        off = turn @ self.images - values.to(self.basis)[:, None] * vectors
-        residuals = torch.linalg.vector_norm(off, dim=1).to("cpu", torch.float64)
-        return values, vectors, residuals
-
-    def residual(self, index: int) -> Tensor:
-        """``H u - value u`` of one Ritz pair."""
-        turn = self.turn[:, index].to(self.basis)
-        value = self.values[index].to(self.basis)
-        off: Tensor = turn @ self.images - value * (turn @ self.basis)
-        return off
-
-    def worst(self, wanted: int, tolerance: float, guard: float) -> int | None:
-        """The first pair that has not converged; None when all ``wanted`` have."""
-        if len(self.basis) < wanted:
-            return max(len(self.basis) - 1, 0)
-        values, _, residuals = self.ritz(wanted)
-        for index, residual in enumerate(residuals.tolist()):
-            allowed = tolerance * self.scale
-            if index >= self.k:
-                # A gap is a gap only if the next pair is known well within it.
-                gap = float(values[self.k - 1] - values[index])
-                allowed = max(allowed, min(guard * self.scale, gap / 4))
-            if residual > allowed:
-                return index
-        return None
-
-    def full(self) -> bool:
-        return len(self.basis) >= self.LIMIT + 2 * self.k
-
-    def restart(self) -> None:
-        """Keep the best Ritz vectors only; their products are combinations, no new ones."""
-        turn = self.turn[:, : self.KEEP + self.k].T.to(self.basis)
-        self.basis, self.images = turn @ self.basis, turn @ self.images
-        self._project()
-
-
-def _random(space: _Space, draw: torch.Generator) -> Tensor:
+def _random(space: Space, draw: torch.Generator) -> Tensor:
     drawn = torch.randn(space.products.size, generator=draw, dtype=torch.float64)
     return drawn.to(space.basis)

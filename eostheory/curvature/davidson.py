@@ -1,0 +1,100 @@
+"""Davidson's basis: directions, their products, and the Ritz pairs in their span."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from eostheory.curvature.dense import check_symmetric
+from eostheory.curvature.products import Products
+
+
+class Space:
+    """A basis with its products and the Ritz pairs in it."""
+
+    LIMIT = 48
+    KEEP = 16
+
+    def __init__(self, products: Products, k: int) -> None:
+        self.products = products
+        self.k = k
+        self.before = products.count
+        self.basis = torch.zeros_like(products.point)[None][:0]
+        self.images = self.basis
+        self.small = torch.zeros(0, 0, dtype=torch.float64)
+        self.values = torch.zeros(0, dtype=torch.float64)
+        self.turn = self.small
+        self.scale = 0.0
+
+    def extend(self, v: Tensor) -> bool:
+        """Add a direction (one product); False if the basis holds it already."""
+        length = torch.linalg.vector_norm(v)
+        if not bool(length > 0):
+            return False
+        v = v / length
+        least = 1e3 * torch.finfo(v.dtype).eps
+        for _ in range(3):
+            v = v - (self.basis @ v) @ self.basis
+            left = torch.linalg.vector_norm(v)
+            if not bool(left > least):
+                return False
+            v = v / left
+            least = 0.5
+            if bool(left > 0.5):
+                break
+        image = self.products(v)
+        self.basis = torch.cat([self.basis, v[None]])
+        self.images = torch.cat([self.images, image[None]])
+        self._project()
+        return True
+
+    def _project(self) -> None:
+        small = (self.basis @ self.images.T).to("cpu")
+        size = torch.linalg.vector_norm(self.images, dim=1).max().to("cpu")
+        if bool(size > 0):
+            check_symmetric(small, size)
+        small = small.to(torch.float64)
+        self.small = (small + small.T) / 2
+        values, turn = torch.linalg.eigh(self.small)
+        self.values, self.turn = values.flip(0), turn.flip(1)
+        self.scale = float(self.values.abs().max())
+
+    def ritz(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Values and residuals (float64, CPU) and vectors of the top ``count`` Ritz pairs."""
+        turn = self.turn[:, :count].T.to(self.basis)
+        vectors = turn @ self.basis
+        values = self.values[:count]
+        off = turn @ self.images - values.to(self.basis)[:, None] * vectors
+        residuals = torch.linalg.vector_norm(off, dim=1).to("cpu", torch.float64)
+        return values, vectors, residuals
+
+    def residual(self, index: int) -> Tensor:
+        """``H u - value u`` of one Ritz pair."""
+        turn = self.turn[:, index].to(self.basis)
+        value = self.values[index].to(self.basis)
+        off: Tensor = turn @ self.images - value * (turn @ self.basis)
+        return off
+
+    def worst(self, wanted: int, tolerance: float, guard: float) -> int | None:
+        """The first pair that has not converged; None when all ``wanted`` have."""
+        if len(self.basis) < wanted:
+            return max(len(self.basis) - 1, 0)
+        values, _, residuals = self.ritz(wanted)
+        for index, residual in enumerate(residuals.tolist()):
+            allowed = tolerance * self.scale
+            if index >= self.k:
+                # A gap is a gap only if the next pair is known well within it.
+                gap = float(values[self.k - 1] - values[index])
+                allowed = max(allowed, min(guard * self.scale, gap / 4))
+            if residual > allowed:
+                return index
+        return None
+
+    def full(self) -> bool:
+        return len(self.basis) >= self.LIMIT + 2 * self.k
+
+    def restart(self) -> None:
+        """Keep the best Ritz vectors only; their products are combinations, no new ones."""
+        turn = self.turn[:, : self.KEEP + self.k].T.to(self.basis)
+        self.basis, self.images = turn @ self.basis, turn @ self.images
+        self._project()
