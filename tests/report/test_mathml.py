@@ -9,6 +9,7 @@ from eostheory.report.axes import fit
 from eostheory.report.mathml import inline, math
 from eostheory.report.plain import plain_math
 from eostheory.report.plots import figure
+from eostheory.suite import load_library
 
 ODD = [
     r"\text{<script>alert(1)</script>}",
@@ -52,7 +53,7 @@ def test_a_long_formula_may_break_before_its_relations_but_not_inside_groups():
 
 def test_nearly_every_formula_of_the_papers_is_converted_and_quickly(samples):
     formulas = [claim["formula"] for claim in samples.full_report()["claims"]]
-    assert len(formulas) == 1085
+    assert len(formulas) == len(load_library().entries) > 1000
     start = time.process_time()
     shown = [math(formula) for formula in formulas]
     assert time.process_time() - start < 30
