@@ -47,7 +47,7 @@ class Instruction(NamedTuple):
     operands: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """One step, as straight-line code in values 0, 1, 2, ... each assigned once.
 
@@ -83,6 +83,12 @@ class Program:
         object.__setattr__(self, "algebraic", all(i.operation in EXACT for i in every))
         listing = "\n".join(self.lines())
         object.__setattr__(self, "key", hashlib.sha256(listing.encode()).hexdigest())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     def lines(self) -> Iterator[str]:
         """The program as text: what a reader checks, and what the key is the digest of."""

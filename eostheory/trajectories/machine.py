@@ -1,0 +1,192 @@
+"""The host: just-in-time compilation, choice of lanes, threads, and exact steps of events."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import torch
+
+from eostheory.trajectories.emitter import library_name
+from eostheory.trajectories.inputs import reject
+from eostheory.trajectories.llvm import BAD_START, EVENT, assembly
+from eostheory.trajectories.program import TRANSCENDENTAL, Program
+from eostheory.trajectories.run import CHECK_INTERVAL, Status, Stretch
+
+_STREAM_FROM = 1 << 22
+"""Records of so many bytes do not fit the inner caches and are stored around them."""
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
+_SIGNATURE = ctypes.CFUNCTYPE(
+    _INT, *[_POINTER] * 7, *[_INT] * 7, ctypes.c_double, *[_INT] * 3
+)  # fmt: skip
+
+
+class Host:
+    """The processor that this runs on."""
+
+    def __init__(self) -> None:
+        try:
+            llvm.initialize()
+        except RuntimeError:
+            pass  # llvmlite since 0.45 does so by itself and says so by raising
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        features = llvm.get_host_cpu_features()
+        # LLVM shuns 512-bit vectors on some processors, for the sake of other programs
+        flags = [f for f in (features.flatten(), "-prefer-256-bit") if f]
+        self.doubles = 2
+        if features.get("avx512f"):
+            self.doubles = 8
+        elif features.get("avx"):
+            self.doubles, flags = 4, flags[:1]
+        else:
+            flags = flags[:1]
+        self.target = llvm.Target.from_default_triple()
+        self.cpu, self.features = llvm.get_host_cpu_name(), ",".join(flags)
+        self.registers = 32 if self.doubles == 8 else 16
+        _make_library_known()
+
+    def target_machine(self) -> Any:
+        return self.target.create_target_machine(cpu=self.cpu, features=self.features, opt=2)
+
+
+def _make_library_known() -> None:
+    name = ctypes.util.find_library("m")
+    library = ctypes.CDLL(name) if name else ctypes.cdll.msvcrt  # type: ignore[attr-defined]
+    for operation in TRANSCENDENTAL:
+        function = getattr(library, operation)
+        address = ctypes.cast(function, ctypes.c_void_p).value
+        llvm.add_symbol(library_name(operation), address)
+
+
+@lru_cache(maxsize=1)
+def host() -> Host:
+    return Host()
+
+
+class Kernel:
+    """Machine code of a program for tiles of some lanes."""
+
+    def __init__(self, program: Program, lanes: int, fma: bool) -> None:
+        module = llvm.parse_assembly(assembly(program, lanes, fma))
+        self._machine = host().target_machine()
+        self._engine = llvm.create_mcjit_compiler(module, self._machine)
+        self._engine.finalize_object()
+        self.call = _SIGNATURE(self._engine.get_function_address("run"))
+        self.lanes = lanes
+
+
+@lru_cache(maxsize=512)
+def kernel(program: Program, lanes: int, fma: bool) -> Kernel:
+    return Kernel(program, lanes, fma)
+
+
+class Machine:
+    """Takes steps of one program on the CPU."""
+
+    def __init__(self, program: Program, fma: bool) -> None:
+        self._program, self._fma = program, fma
+        self._kernels: dict[int, Kernel] = {}
+        self._widest = _widest(program)
+
+    def _kernel(self, size: int) -> Kernel:
+        lanes = 1
+        if size > 1:
+            lanes = host().doubles
+            while lanes < size and lanes < self._widest:
+                lanes *= 2
+        found = self._kernels.get(lanes)
+        if found is None:
+            found = self._kernels[lanes] = kernel(self._program, lanes, self._fma)
+        return found
+
+    def advance(self, stretch: Stretch) -> None:
+        """Take the steps of a stretch, in place."""
+        size = stretch.state.shape[1]
+        if not size or not stretch.steps:
+            reject(self._program, stretch)
+            return
+        begin = torch.empty_like(stretch.at)
+        before = torch.empty_like(stretch.state)
+        flags = self._take(self._kernel(size), stretch, begin, before)
+        if flags:
+            if flags & BAD_START:
+                reject(self._program, stretch)
+            if flags & EVENT:
+                self._locate(stretch, begin, before)
+
+    def _take(
+        self,
+        kernel: Kernel,
+        s: Stretch,
+        begin: torch.Tensor,
+        before: torch.Tensor,
+        look: int = CHECK_INTERVAL,
+    ) -> int:
+        every, step, lanes = s.every, s.step, kernel.lanes
+        size = s.state.shape[1]
+        tiles = -(-size // lanes)
+        offset = step % every
+        left = every - offset
+        records, width = s.records.data_ptr(), 8 * host().doubles
+        large = s.records.numel() * 8 >= _STREAM_FROM
+        streaming = large and records % width == 0 and size * 8 % width == 0
+        block = min(left, s.steps, look - offset % look)
+        arguments = (
+            s.state.data_ptr(), s.parameters.data_ptr(), records, s.status.data_ptr(),
+            s.at.data_ptr(), begin.data_ptr(), before.data_ptr(),
+            size, step, s.steps, left, block, every, look, s.bound, streaming,
+        )  # fmt: skip
+        if s.threads == 1 or tiles == 1:
+            return int(kernel.call(*arguments, 0, tiles))
+        # several portions for each thread: those whose trajectories end early are soon done
+        portions = min(tiles, 4 * s.threads)
+        cuts = [tiles * i // portions for i in range(portions + 1)]
+        flags = 0
+        with ThreadPoolExecutor(s.threads) as pool:
+            for bits in pool.map(lambda a, z: kernel.call(*arguments, a, z), cuts, cuts[1:]):
+                flags |= bits
+        return flags
+
+    def _locate(self, s: Stretch, begin: torch.Tensor, before: torch.Tensor) -> None:
+        """Find the exact step of each event by a replay of its block that looks at every step."""
+        noted = (s.at > s.step) & (s.status != Status.RUNNING)
+        # what was noted in an earlier stretch lies at or before its first step
+        for lane_status in (Status.UNDERFLOW, Status.FIXED_POINT, Status.DIVERGED):
+            lanes = (noted & (s.status == lane_status)).nonzero().squeeze(1)
+            spans = s.at[lanes] - begin[lanes]
+            for span in spans.unique().tolist():
+                chosen = lanes[spans == span]
+                self._replay(s, chosen, before[:, chosen], begin[chosen], span)
+
+    def _replay(
+        self, s: Stretch, lanes: torch.Tensor, state: torch.Tensor, begin: torch.Tensor, span: int
+    ) -> None:
+        """The block of ``span`` steps after ``begin`` again, looking after every step."""
+        diverged = bool(s.status[lanes[0]] == Status.DIVERGED)
+        again = Stretch(
+            state.contiguous(),
+            s.parameters[:, lanes].contiguous(),
+            torch.zeros_like(s.status[lanes]),
+            torch.full_like(begin, -1),
+            s.records,
+            0,
+            span,
+            span + 1,  # no record
+            s.bound if diverged else float("inf"),
+        )
+        spare = torch.empty_like(begin), torch.empty_like(again.state)
+        self._take(self._kernel(len(lanes)), again, *spare, look=1)
+        s.at[lanes] = begin + again.at
+        if diverged:
+            s.state[:, lanes] = again.state
+
+
+def _widest(program: Program) -> int:
+    """The number of lanes that hides latencies without spilling more than it gains."""
+    return 4 * host().doubles
