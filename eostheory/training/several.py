@@ -41,7 +41,8 @@ class BlockReference:
         point: (D,) theta-dagger.
         eta: learning rate.
         basis: (k, D), orthonormal rows that span the top eigenvectors.
-        gradient: (D,), without its part along the basis (that vanishes to ``residual``).
+        gradient: (D,), across the basis.
+        slope: (k,), its part along the basis, which vanishes to ``residual``.
         excess: (k, k) symmetric, ``U H U^T - (2/eta) I``.
         slopes: (k, k, D), ``s_ij``: the gradients of the entries of the block, across the basis.
         next_value: the largest eigenvalue that is not in the block, or -inf.
@@ -53,6 +54,7 @@ class BlockReference:
     eta: float
     basis: Tensor
     gradient: Tensor
+    slope: Tensor
     excess: Tensor
     slopes: Tensor
     next_value: float
@@ -178,9 +180,10 @@ def _reference(
             bend = _third(loss, products.point, rows[i], rows[j])
             slopes[i, j] = slopes[j, i] = bend - (rows @ bend) @ rows
     excess = (block + block.T) / 2 - (2 / eta) * torch.eye(k, dtype=rows.dtype, device=rows.device)
-    gradient = products.gradient - (rows @ products.gradient) @ rows
+    slope = rows @ products.gradient
+    gradient = products.gradient - slope @ rows
     return BlockReference(
-        products.point, eta, rows, gradient, excess, slopes, top.next_value, residual, used
+        products.point, eta, rows, gradient, slope, excess, slopes, top.next_value, residual, used
     )
 
 
@@ -233,13 +236,18 @@ class SeveralDynamics:
         self.loss, self.eta, self.every = loss, eta, every
         self.k, self.band, self.most = k, band, most
         self.steps = 0
+        self.x: Tensor
+        self.w: Tensor
+        self._age: int
+        self._products: Products
         self._pairs = TopPairs()
         self._anchor(start.detach().clone(), None)
 
     @property
     def point(self) -> Tensor:
         """(D,): the predicted parameters."""
-        return self.reference.point + self.x @ self.reference.basis + self.w
+        here: Tensor = self.reference.point + self.x @ self.reference.basis + self.w
+        return here
 
     @property
     def block(self) -> Tensor:
@@ -248,7 +256,8 @@ class SeveralDynamics:
 
     def eigenvalues(self) -> Tensor:
         """(k,), descending: the predicted eigenvalues of the block of the Hessian."""
-        return torch.linalg.eigvalsh(self.block).flip(0) + 2 / self.eta
+        found: Tensor = torch.linalg.eigvalsh(self.block).flip(0) + 2 / self.eta
+        return found
 
     def step(self) -> None:
         """One step of the predicted dynamics."""
@@ -259,7 +268,8 @@ class SeveralDynamics:
         eta, x, w = self.eta, self.x, self.w
         moved = w - eta * self._products(w) - eta * here.gradient
         moved = moved - (eta / 2) * torch.einsum("i,j,ijd->d", x, x, here.slopes)
-        self.x = -(x + eta * (self.block @ x))
+        # what Newton's method left of the slope is kept: x may be smaller than its tolerance
+        self.x = -(x + eta * (self.block @ x)) - eta * here.slope
         self.w = moved - (here.basis @ moved) @ here.basis
         size = float(torch.cat([self.x, self.w]).norm())
         if size != size:
@@ -282,6 +292,5 @@ class SeveralDynamics:
     def _wanted(self, point: Tensor) -> int:
         if self.k is not None:
             return self.k
-        with Products(self.loss, point) as products:
-            values = self._pairs.near_edge(products, self.eta, self.band, self.most).values
-        return max(1, int((values >= (1 - self.band) * 2 / self.eta).sum()))
+        with Products(self.loss, point, step=self.steps) as products:
+            return len(self._pairs.near_edge(products, self.eta, self.band, self.most).values)
