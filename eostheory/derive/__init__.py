@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eostheory.derive.networks import linear_network
     from eostheory.derive.result import DerivationError, Derived, Hypothesis
     from eostheory.derive.schedulers import scheduler
+    from eostheory.derive.trajectories import trajectory, update_rule
 
 _HOMES = {
     "DerivationError": "result",
@@ -34,6 +35,8 @@ _HOMES = {
     "scheduler": "schedulers",
     "sharpness_flow": "manifold",
     "scale_invariance": "flows",
+    "trajectory": "trajectories",
+    "update_rule": "trajectories",
     "vector_field": "flows",
 }
 
@@ -52,6 +55,8 @@ __all__ = [
     "scale_invariance",
     "scheduler",
     "sharpness_flow",
+    "trajectory",
+    "update_rule",
     "vector_field",
 ]
 
