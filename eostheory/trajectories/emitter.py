@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 
 from eostheory.trajectories.program import ARITHMETIC, TRANSCENDENTAL, Instruction
 
@@ -50,9 +50,6 @@ class Emitter:
         if self.lanes == 1:
             return mask
         return self.call(f"llvm.vector.reduce.or.v{self.lanes}i1", I1, mask)
-
-    def all(self, mask: ir.Value) -> ir.Value:
-        return self.b.not_(self.any(self.b.not_(mask)))
 
     def size(self, x: ir.Value) -> ir.Value:
         return self.call(f"llvm.fabs.{self._suffix('f64')}", self.real, x)

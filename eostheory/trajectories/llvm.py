@@ -19,15 +19,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 
+from eostheory.trajectories import support
 from eostheory.trajectories.emitter import DOUBLE, I1, I8, I32, I64, Emitter
 from eostheory.trajectories.program import Program
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
 ARGUMENTS = (
     "state", "parameters", "records", "status", "at", "begin", "before",
-    "lanes", "step", "steps", "left", "block", "every", "look", "bound", "streaming", "tile", "tiles",
+    "lanes", "step", "steps", "left", "block", "every", "look", "bound", "streaming",
+    "tile", "tiles",
 )  # fmt: skip
 """Pointers to rows of ``lanes`` values; then the number of trajectories, of steps taken and to
 take, of steps to the next record, in the first block, between records, and between looks; the
@@ -36,8 +38,8 @@ bound; whether full tiles may be stored around the cache; first tile and the one
 
 _POINTEES = (DOUBLE, DOUBLE, DOUBLE, I8, I64, I64, DOUBLE)
 
-QUIET, EVENT, BAD_START = 0, 1, 2
-"""Bits of what the kernel returns."""
+EVENT, BAD_START = support.EVENT, 1
+"""Bits of what the kernel returns; after a bad start, it does not go on."""
 
 
 def assembly(program: Program, lanes: int, fma: bool) -> str:
@@ -64,10 +66,13 @@ class _Kernel(Emitter):
         program, n, zero = self.program, self.n, ir.Constant(I64, 0)
         rows = max(n, len(program.parameters), len(program.observables))
         self.room = self.scratch(DOUBLE, rows, "room")
+        self.rooms = [self.scratch(DOUBLE, n, name) for name in ("old", "before", "new")]
         self.codes = self.scratch(I64, 1, "codes")
-        self.marks = self.scratch(I64, 1, "marks")
-        self.flag = b.alloca(I64, name="flag")
-        b.store(zero, self.flag)
+        self.summary, self.events, self.bad = (
+            b.alloca(I64, name=name) for name in ("summary", "events", "bad")
+        )
+        b.store(zero, self.events)
+        b.store(zero, self.bad)
         self.constants = {i: self.reals(c) for i, c in program.constants.items()}
         self.bound = self.splat(a["bound"])
         names = ("tile", "header", "first", "loop", "last", "look", "after", "record", "next",
@@ -83,6 +88,14 @@ class _Kernel(Emitter):
         self.offset = b.mul(tile, ir.Constant(I64, self.lanes))
         room_left = b.sub(a["lanes"], self.offset)
         self.count = self.min(room_left, ir.Constant(I64, self.lanes))
+        self.tile = {
+            "room": self.room,
+            "codes": self.codes,
+            "size": a["lanes"],
+            "offset": self.offset,
+            "count": self.count,
+            "lanes": ir.Constant(I64, self.lanes),
+        }
         self._tile()
 
         b.position_at_end(at["following"])
@@ -90,73 +103,62 @@ class _Kernel(Emitter):
         tile.add_incoming(tile_after, at["following"])
         b.cbranch(b.icmp_signed("<", tile_after, a["tiles"]), at["tile"], at["return"])
         b.position_at_end(at["return"])
-        b.ret(b.load(self.flag))
+        happened = b.and_(b.load(self.events), ir.Constant(I64, EVENT))
+        b.ret(b.or_(happened, b.load(self.bad)))
 
-    def _gather(self, source: ir.Value, rows: int) -> list[ir.Value]:
-        """Rows of the tile's lanes; lanes beyond the last trajectory repeat it."""
-        b, last = self.b, self.b.sub(self.count, ir.Constant(I64, 1))
+    def _support(self, name: str, arguments: tuple[str, ...], **given: ir.Value) -> ir.Value:
+        """Call what is compiled once for all programs."""
+        known = self.arg | self.tile | given
+        function = self.module.globals.get(name)
+        if function is None:
+            function = ir.Function(self.module, support.signature(arguments), name)
+        return self.b.call(function, [known[a] for a in arguments])
+
+    def _gather(self, source: ir.Value, rows: int, bound: ir.Value) -> list[ir.Value]:
+        """Rows of the tile's lanes."""
         if not rows:
             return []
-        with self.loop(rows) as row:
-            begin = b.add(b.mul(row, self.arg["lanes"]), self.offset)
-            goal = b.mul(row, ir.Constant(I64, self.lanes))
-            with self.loop(self.lanes) as j:
-                value = b.load(self.at(source, b.add(begin, self.min(j, last))))
-                b.store(value, self.at(self.room, b.add(goal, j)))
+        count = ir.Constant(I64, rows)
+        bad = self._support(
+            "eostheory_gather", support.GATHER, source=source, rows=count, bound=bound
+        )
+        self.b.store(self.b.or_(self.b.load(self.bad), bad), self.bad)
         return [self.load_row(self.room, i, self.real) for i in range(rows)]
 
-    def _scatter(self, values: Sequence[ir.Value], goal: ir.Value, marked: bool) -> None:
-        """Rows of the tile's lanes to where they belong: all lanes, or the marked ones."""
-        b = self.b
+    def _scatter(self, values: Sequence[ir.Value], goal: ir.Value) -> None:
+        """Rows of the tile's lanes to where they belong."""
         for i, value in enumerate(values):
             self.store_row(value, self.room, i)
-        with self.loop(self.count) as j:
-            wanted = ir.Constant(I1, 1)
-            if marked:
-                wanted = b.icmp_signed("!=", b.load(self.at(self.marks, j)), ir.Constant(I64, 0))
-            with b.if_then(wanted), self.loop(len(values)) as row:
-                source = b.add(b.mul(row, ir.Constant(I64, self.lanes)), j)
-                place = b.add(b.add(b.mul(row, self.arg["lanes"]), self.offset), j)
-                b.store(b.load(self.at(self.room, source)), self.at(goal, place))
-
-    def _raise_flag(self, bit: int) -> None:
-        self.b.store(self.b.or_(self.b.load(self.flag), ir.Constant(I64, bit)), self.flag)
+        rows = ir.Constant(I64, len(values))
+        self._support("eostheory_scatter", support.SCATTER, goal=goal, rows=rows)
 
     def _tile(self) -> None:
-        b, a, at, program = self.b, self.arg, self.blocks, self.program
-        state = self._gather(a["state"], self.n)
-        parameters = self._gather(a["parameters"], len(program.parameters))
-        last = b.sub(self.count, ir.Constant(I64, 1))
-        with self.loop(self.lanes) as j:
-            place = b.add(self.offset, self.min(j, last))
-            b.store(b.zext(b.load(self.at(a["status"], place)), I64), self.at(self.codes, j))
-        codes = self.load_row(self.codes, 0, self.int)
-        alive = b.icmp_signed("<", codes, self.ints(Status.FIXED_POINT))
-        good = [b.fcmp_ordered("<", self.size(x), self.bound) for x in state]
-        good += [b.fcmp_ordered("<", self.size(x), self.reals(float("inf"))) for x in parameters]
-        bad = self.any(b.and_(alive, b.not_(reduce(b.and_, good))))
-        with b.if_then(bad, likely=False):
-            self._raise_flag(BAD_START)
-        begin_steps = b.not_(b.or_(bad, b.icmp_signed("==", a["steps"], ir.Constant(I64, 0))))
+        b, a, at, program, zero = self.b, self.arg, self.blocks, self.program, ir.Constant(I64, 0)
+        b.store(self._support("eostheory_status", support.STATUS), self.summary)
+        state = self._gather(a["state"], self.n, a["bound"])
+        infinity = ir.Constant(DOUBLE, float("inf"))
+        parameters = self._gather(a["parameters"], len(program.parameters), infinity)
         self.given = self.constants | dict(enumerate(parameters, start=self.n))
         self.run(program.hoisted, self.given)
-        quiet = self.all(b.icmp_signed("==", codes, self.ints(Status.RUNNING)))
-        dead = self.all(b.not_(alive))
         came_from = b.block
-        b.cbranch(begin_steps, at["header"], at["following"])
+        b.cbranch(b.icmp_signed("!=", b.load(self.bad), zero), at["return"], at["header"])
 
         b.position_at_end(at["header"])
         self.s = [b.phi(self.real) for _ in state]
         self.total, self.left, self.steps, self.place = (b.phi(I64) for _ in range(4))
-        self.quiet, self.dead = b.phi(I1), b.phi(I1)
-        first = [*state, a["steps"], a["left"], a["block"], ir.Constant(I64, 0), quiet, dead]
-        phis = [*self.s, self.total, self.left, self.steps, self.place, self.quiet, self.dead]
+        first = [*state, a["steps"], a["left"], a["block"], zero]
+        phis = [*self.s, self.total, self.left, self.steps, self.place]
         for phi, value in zip(phis, first, strict=True):
             phi.add_incoming(value, came_from)
-        b.cbranch(self.dead, at["after"], at["first"])
+        b.cbranch(self._says(support.DEAD), at["after"], at["first"])
         self._block_of_steps()
-        looked = self._look()
-        self._after(looked, phis)
+        self._after(self._look(), phis)
+
+    def _says(self, bit: int) -> ir.Value:
+        """Whether the summary of the lanes has this bit."""
+        b = self.b
+        bits = b.and_(b.load(self.summary), ir.Constant(I64, bit))
+        return b.icmp_signed("!=", bits, ir.Constant(I64, 0))
 
     def _step(self, state: Sequence[ir.Value]) -> list[ir.Value]:
         values = self.given | dict(enumerate(state))
@@ -188,13 +190,19 @@ class _Kernel(Emitter):
             phi.add_incoming(following, at["loop"])
         self.new = self._step(self.previous)
 
-    def _look(self) -> list[tuple[list[ir.Value], ir.Value, ir.Value, ir.Block]]:
-        """Did anything happen?  Returns state, quiet, dead and block of the ways on."""
+    def _look(self) -> list[tuple[list[ir.Value], ir.Block]]:
+        """Did anything happen?  Returns the state and block of each way on."""
         b, at = self.b, self.blocks
         sizes = [self.size(x) for x in self.new]
         tiny = self.reals(SMALLEST_NORMAL)
         inside = reduce(b.and_, [b.fcmp_ordered("<", x, self.bound) for x in sizes])
-        normal = reduce(b.and_, [b.fcmp_ordered(">=", x, tiny) for x in sizes])
+        normal = reduce(
+            b.and_,
+            [
+                b.or_(b.fcmp_ordered(">=", x, tiny), b.fcmp_ordered("==", new, old))
+                for x, new, old in zip(sizes, self.new, self.s, strict=True)
+            ],
+        )
         same = reduce(
             b.and_,
             [
@@ -202,75 +210,58 @@ class _Kernel(Emitter):
                 for x, y in zip(self.new, self.previous, strict=True)
             ],
         )
-        usual = b.and_(b.and_(inside, normal), b.not_(same))
+        moving = b.and_(inside, b.not_(same))
+        eventful = self.any(b.not_(b.and_(moving, normal)))
         came_from = b.block
-        still_quiet = b.and_(self.quiet, self.all(usual))
-        b.cbranch(still_quiet, at["after"], at["look"])
+        usual = b.and_(self._says(support.QUIET), b.not_(eventful))
+        b.cbranch(usual, at["after"], at["look"])
 
         b.position_at_end(at["look"])
-        lost = reduce(b.or_, [self._lost(x, y) for x, y in zip(self.s, self.new, strict=True)])
-        event = b.select(lost, self.ints(Status.UNDERFLOW), self.ints(Status.RUNNING))
-        event = b.select(same, self.ints(Status.FIXED_POINT), event)
-        event = b.select(inside, event, self.ints(Status.DIVERGED))
         codes = self.load_row(self.codes, 0, self.int)
         alive = b.icmp_signed("<", codes, self.ints(Status.FIXED_POINT))
-        more = b.and_(alive, b.icmp_signed(">", event, codes))
-        following = b.select(more, event, codes)
+        known = b.icmp_signed(">=", codes, self.ints(Status.UNDERFLOW))
         kept = [b.select(alive, x, s) for x, s in zip(self.new, self.s, strict=True)]
-        with b.if_then(self.any(more), likely=False):
-            self.store_row(following, self.codes, 0)
-            marks = b.zext(more, self.int)
-            self.store_row(marks, self.marks, 0)
+        fresh = b.and_(alive, b.not_(b.and_(moving, b.or_(normal, known))))
+        with b.if_then(self.any(fresh), likely=False):
             self._note()
-        quiet = self.all(b.icmp_signed("==", following, self.ints(Status.RUNNING)))
-        dead = self.all(b.icmp_signed(">=", following, self.ints(Status.FIXED_POINT)))
         slow = b.block
         b.branch(at["after"])
-        yes, no = ir.Constant(I1, 1), ir.Constant(I1, 0)
-        return [
-            (self.s, self.quiet, self.dead, at["header"]),
-            (self.new, yes, no, came_from),
-            (kept, quiet, dead, slow),
-        ]
-
-    def _lost(self, old: ir.Value, new: ir.Value) -> ir.Value:
-        b, zero = self.b, self.reals(0.0)
-        something = b.or_(b.fcmp_unordered("!=", new, zero), b.fcmp_unordered("!=", old, zero))
-        return b.and_(b.fcmp_ordered("<", self.size(new), self.reals(SMALLEST_NORMAL)), something)
+        return [(self.s, at["header"]), (self.new, came_from), (kept, slow)]
 
     def _note(self) -> None:
-        """Status of the marked lanes, and where their block began, for the caller to replay."""
+        """Status of the lanes to which something happened."""
         b, a = self.b, self.arg
-        self._raise_flag(EVENT)
-        begin = b.sub(b.add(a["step"], a["steps"]), self.total)
-        end = b.add(begin, self.steps)
-        with self.loop(self.count) as j:
-            place = b.add(self.offset, j)
-            marked = b.icmp_signed("!=", b.load(self.at(self.marks, j)), ir.Constant(I64, 0))
-            with b.if_then(marked):
-                code = b.trunc(b.load(self.at(self.codes, j)), I8)
-                b.store(code, self.at(a["status"], place))
-                b.store(end, self.at(a["at"], place))
-                b.store(begin, self.at(a["begin"], place))
-        self._scatter(self.s, a["before"], marked=True)
+        rooms = dict(zip(("old", "before_last", "new"), self.rooms, strict=True))
+        for i, values in enumerate(zip(self.s, self.previous, self.new, strict=True)):
+            for room, value in zip(self.rooms, values, strict=True):
+                self.store_row(value, room, i)
+        first = b.sub(b.add(a["step"], a["steps"]), self.total)
+        bits = self._support(
+            "eostheory_note",
+            support.NOTE,
+            **rooms,
+            rows=ir.Constant(I64, self.n),
+            first=first,
+            last=b.add(first, self.steps),
+        )
+        b.store(bits, self.summary)
+        b.store(b.or_(b.load(self.events), bits), self.events)
 
     def _after(
-        self,
-        ways: list[tuple[list[ir.Value], ir.Value, ir.Value, ir.Block]],
-        phis: list[ir.PhiInstr],
+        self, ways: list[tuple[list[ir.Value], ir.Block]], phis: list[ir.PhiInstr]
     ) -> None:
         b, a, at, zero = self.b, self.arg, self.blocks, ir.Constant(I64, 0)
         b.position_at_end(at["after"])
-        state, quiet, dead = [b.phi(self.real) for _ in self.s], b.phi(I1), b.phi(I1)
-        for new, is_quiet, is_dead, block in ways:
-            for phi, value in zip([*state, quiet, dead], [*new, is_quiet, is_dead], strict=True):
+        state = [b.phi(self.real) for _ in self.s]
+        for new, block in ways:
+            for phi, value in zip(state, new, strict=True):
                 phi.add_incoming(value, block)
         total = b.sub(self.total, self.steps)
         left = b.sub(self.left, self.steps)
         b.cbranch(b.icmp_signed("==", left, zero), at["record"], at["next"])
 
         b.position_at_end(at["record"])
-        place_after = self._record(state, quiet)
+        place_after = self._record(state)
         recorded = b.block
         b.branch(at["next"])
 
@@ -281,16 +272,16 @@ class _Kernel(Emitter):
         new_place.add_incoming(self.place, at["after"])
         new_place.add_incoming(place_after, recorded)
         steps = self.min(self.min(new_left, total), a["look"])
-        again = [*state, total, new_left, steps, new_place, quiet, dead]
+        again = [*state, total, new_left, steps, new_place]
         for phi, value in zip(phis, again, strict=True):
             phi.add_incoming(value, at["next"])
         b.cbranch(b.icmp_signed(">", total, zero), at["header"], at["end"])
 
         b.position_at_end(at["end"])
-        self._scatter(state, a["state"], marked=False)
+        self._scatter(state, a["state"])
         b.branch(at["following"])
 
-    def _record(self, state: list[ir.Value], quiet: ir.Value) -> ir.Value:
+    def _record(self, state: list[ir.Value]) -> ir.Value:
         """Store the observables of a state; returns the place of the next record."""
         b, a = self.b, self.arg
         values = self.given | dict(enumerate(state))
@@ -298,7 +289,7 @@ class _Kernel(Emitter):
         observed = self.results(self.program.observations, values)
         plain = b.block
         blank, store, ready = (b.append_basic_block(n) for n in ("blank", "store", "stored"))
-        b.cbranch(quiet, store, blank)
+        b.cbranch(self._says(support.QUIET), store, blank)
         b.position_at_end(blank)
         over = b.icmp_signed(
             "==", self.load_row(self.codes, 0, self.int), self.ints(Status.DIVERGED)
@@ -317,7 +308,7 @@ class _Kernel(Emitter):
         whole, part = b.append_basic_block("whole"), b.append_basic_block("part")
         b.cbranch(b.icmp_signed("==", self.count, ir.Constant(I64, self.lanes)), whole, part)
         b.position_at_end(part)
-        self._scatter(shown, self.at(a["records"], self.place), marked=False)
+        self._scatter(shown, self.at(a["records"], self.place))
         b.branch(ready)
         b.position_at_end(whole)
         places = [self.at(a["records"], b.add(g, self.offset), self.real) for g in goals[:-1]]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
-import llvmlite.binding as llvm
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import torch
 
+from eostheory.trajectories import support
 from eostheory.trajectories.emitter import library_name
 from eostheory.trajectories.inputs import reject
 from eostheory.trajectories.llvm import BAD_START, EVENT, assembly
@@ -30,10 +32,8 @@ class Host:
     """The processor that this runs on."""
 
     def __init__(self) -> None:
-        try:
-            llvm.initialize()
-        except RuntimeError:
-            pass  # llvmlite since 0.45 does so by itself and says so by raising
+        with contextlib.suppress(RuntimeError):
+            llvm.initialize()  # raises where it has become needless
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         features = llvm.get_host_cpu_features()
@@ -50,9 +50,17 @@ class Host:
         self.cpu, self.features = llvm.get_host_cpu_name(), ",".join(flags)
         self.registers = 32 if self.doubles == 8 else 16
         _make_library_known()
+        self._support = self.compiled(support.assembly())
+        for name in support.FUNCTIONS:
+            llvm.add_symbol(name, self._support[0].get_function_address(name))
 
-    def target_machine(self) -> Any:
-        return self.target.create_target_machine(cpu=self.cpu, features=self.features, opt=2)
+    def compiled(self, text: str) -> tuple[Any, Any]:
+        """The engine that holds a module's machine code, and what must live as long."""
+        module = llvm.parse_assembly(text)
+        machine = self.target.create_target_machine(cpu=self.cpu, features=self.features, opt=2)
+        engine = llvm.create_mcjit_compiler(module, machine)
+        engine.finalize_object()
+        return engine, machine
 
 
 def _make_library_known() -> None:
@@ -73,11 +81,8 @@ class Kernel:
     """Machine code of a program for tiles of some lanes."""
 
     def __init__(self, program: Program, lanes: int, fma: bool) -> None:
-        module = llvm.parse_assembly(assembly(program, lanes, fma))
-        self._machine = host().target_machine()
-        self._engine = llvm.create_mcjit_compiler(module, self._machine)
-        self._engine.finalize_object()
-        self.call = _SIGNATURE(self._engine.get_function_address("run"))
+        self._kept = host().compiled(assembly(program, lanes, fma))
+        self.call = _SIGNATURE(self._kept[0].get_function_address("run"))
         self.lanes = lanes
 
 
