@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class CompiledLoop:
     """A task through the public interface, records into a buffer that is handed in."""
 
-    def __init__(self, task: Task, *, fma: bool = False) -> None:
+    def __init__(self, task: Task, *, fma: bool = False, backend: str | None = None) -> None:
         from eostheory.trajectories import compile
 
         self._task = task
         recurrence, self._start, self._restore = _reduced(task)
         self._parameters = _parameters(task, recurrence)
-        self.compiled = compile(recurrence, fma=fma)
-        self._records = task.records()
+        self.compiled = compile(recurrence, backend=backend, fma=fma)
+        self.records = task.records()
         if len(recurrence.record) != task.recorded:
-            self._records = self.buffer(task.steps, len(recurrence.record))
+            self.records = self.buffer(task.steps, len(recurrence.record))
         self.name = "compiled" + (" FMA" if fma else "")
         rows = f"{len(self._start)} of {len(task.start)} variables"
         self.note = "" if len(self._start) == len(task.start) else rows
@@ -40,11 +40,11 @@ class CompiledLoop:
 
     def time(self) -> Sample:
         """One run of the task."""
-        return clocked(lambda: self._run(self._task.steps, self._records))
+        return clocked(lambda: self._run(self._task.steps, self.records))
 
     def final(self, steps: int) -> Tensor:
         """The state of the full model after ``steps``."""
-        run = self._run(steps, self.buffer(steps, self._records.shape[1]))
+        run = self._run(steps, self.buffer(steps, self.records.shape[1]))
         return self._restore(run.state)
 
     def faults(self) -> str:
@@ -54,7 +54,7 @@ class CompiledLoop:
         """
         from eostheory.trajectories import Status
 
-        status = self._run(self._task.steps, self._records).status
+        status = self._run(self._task.steps, self.records).status
         stopped = int((status >= int(Status.FIXED_POINT)).sum())
         return f"{stopped} of {self._task.batch} trajectories stopped early" if stopped else ""
 

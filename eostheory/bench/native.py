@@ -92,7 +92,7 @@ class Kernel:
     def __call__(
         self, start: Tensor, parameters: Tensor, every: int, records: Tensor, end: Tensor
     ) -> None:
-        """From ``start`` (n, B) take ``every`` steps for each of the records; ``end`` is after all."""
+        """From ``start`` (n, B), ``every`` steps for each record; ``end`` is the state after."""
         for tensor in (start, parameters, records, end):
             if not tensor.is_contiguous() or str(tensor.dtype) != "torch.float64":
                 raise ValueError(f"a contiguous float64 tensor was expected, not {tensor.dtype}")
