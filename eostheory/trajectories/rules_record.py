@@ -50,10 +50,11 @@ def sharpness(problem: Problem) -> Expr | None:
 
     None where no cheap closed form exists.
     """
-    if problem.definitions or problem.loss.count_ops() > SMALL:
+    whole = spelled_out(problem)
+    if whole is None or whole.count_ops() > SMALL:
         return None
-    real = read_as_real(problem.loss.free_symbols)
-    loss = problem.loss.xreplace(real)
+    real = read_as_real(whole.free_symbols)
+    loss = whole.xreplace(real)
     variables = [real.get(v, v) for v in problem.variables]
     slopes = {v: d for v in variables if (d := sympy.diff(loss, v)) != 0}
     rows = {v: [sympy.diff(d, w) for w in slopes] for v, d in slopes.items()}
@@ -70,6 +71,8 @@ def sharpness(problem: Problem) -> Expr | None:
     if len(bent) == 2:
         low, cross = entry(bent[1], bent[1]), entry(*bent)
         top = (top + low) / 2 + sympy.sqrt(((top - low) / 2) ** 2 + cross**2)
+    if top.has(sympy.DiracDelta, sympy.Derivative, sympy.Subs):
+        return None  # the loss has a kink
     if len(bent) < len(variables):
         top = sympy.Max(top, 0)  # the Hessian vanishes along the other variables
     return top.xreplace({v: k for k, v in real.items()})
