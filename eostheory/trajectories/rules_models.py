@@ -126,8 +126,8 @@ def rms_drift(
             fundamental form of Gamma); orthonormal coordinates by default.
 
     Raises:
-        TypeError, ValueError: as ``gradient_descent``; a metric of the wrong shape, or one
-            together with ``sphere``; kappa together with a function R.
+        TypeError, ValueError: as ``gradient_descent``; a metric of the wrong shape or
+            singular, or one together with ``sphere``; kappa together with a function R.
     """
     h, u = Symbol("h", real=True), Symbol("u", real=True)
     step = symbol_for(eta, "eta", (), "eta")
@@ -195,6 +195,8 @@ def _riemannian(problem: Problem, sphere: bool, metric: Any) -> tuple[tuple[Expr
         )
     if form != form.T:
         raise ValueError("the metric is not symmetric")
+    if form.det() == 0:
+        raise ValueError("the metric is singular")
     inverse = form.inv()
     raised = tuple(
         sympy.factor(sympy.Add(*(inverse[i, j] * flat[j] for j in range(len(place)))))
