@@ -92,11 +92,17 @@ def commutes(
         raise ValueError(f"the map says nothing of {', '.join(missing)}")
     image = {s: mapping[s] for s in reduced.state}
     before = dict(zip(full.state, _spelled_out(full), strict=True))
+    # a parameter is known by its name, whatever either side assumes of it
+    ours = {str(p): p for p in full.parameters}
+    shared = {p: ours.get(str(p), p) for p in reduced.parameters}
     found = {}
     for symbol, following in zip(reduced.state, _spelled_out(reduced), strict=True):
-        rest = image[symbol].xreplace(before) - following.xreplace(image)
-        if sympy.expand(rest) != 0 and (short := sympy.simplify(rest)) != 0:
-            found[symbol] = short
+        meant = following.xreplace(shared).xreplace(image)
+        rest = sympy.expand(image[symbol].xreplace(before) - meant)
+        if rest != 0 and not rest.is_polynomial():
+            rest = sympy.simplify(rest)
+        if rest != 0:
+            found[symbol] = rest
     return found
 
 
@@ -197,10 +203,10 @@ def _of_module(module: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Redu
     y = targets[:, 0]
     if _unbiased(second):
         return (two_layer_linear(inputs.T, y, first.out_features, normalized=False),)
-    if isinstance(second, nn.BatchNorm1d) and second.training and second.eps == 0:
+    if isinstance(second, nn.BatchNorm1d) and second.training:
         gamma, beta = second.weight, second.bias
-        if not second.affine:
-            return (linear_batch_norm(inputs, y, gamma=1.0, beta=0.0),)
-        if not (gamma.requires_grad or beta.requires_grad):
-            return (linear_batch_norm(inputs, y, gamma=float(gamma), beta=float(beta)),)
+        if second.affine and (gamma.requires_grad or beta.requires_grad):
+            return ()
+        scale, shift = (float(gamma), float(beta)) if second.affine else (1.0, 0.0)
+        return (linear_batch_norm(inputs, y, gamma=scale, beta=shift, epsilon=second.eps),)
     return ()

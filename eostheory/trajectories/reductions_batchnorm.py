@@ -6,8 +6,9 @@ and gradient descent moves each entry of s by its own number:
 
     s_i' = (1 - eta wd) s_i + eta sigma_i^2 / |s| (g_i - (g.s) s_i / |s|^2),   g = 2 gamma e.
 
-The part of w in the null space of Xt only decays.  The 3-D loss of lyu22's appendix F is the same
-with two coordinates.
+The part of w in the null space of Xt only decays.  With an epsilon under the root, as libraries
+have it, ``|s|`` becomes ``sqrt(|s|^2 + epsilon)`` and the same variables close.  The 3-D loss of
+lyu22's appendix F is the same with two coordinates.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Rotated(Reduction):
         count: number n of samples (for the norm of the residual).
         decay: the recurrence has the parameter ``weight_decay``.
         as_parameters: data are parameters of the recurrence.
+        epsilon: what is added to ``|s|^2`` under the root.
     """
 
     basis: Tensor
@@ -60,6 +62,7 @@ class Rotated(Reduction):
     count: int
     decay: bool = True
     as_parameters: bool = False
+    epsilon: float = 0.0
 
     @property
     def name(self) -> str:
@@ -107,6 +110,7 @@ class Rotated(Reduction):
             aim=coefficient("e", [float(e) for e in self.aim]),
             gamma=coefficient("gamma", [self.gamma])[0],
             rest=coefficient("rest", [self.rest])[0],
+            epsilon=coefficient("epsilon", [self.epsilon])[0] if self.epsilon else None,
             count=self.count,
             null=self.rank < self.dim,
             decay=self.decay,
@@ -118,7 +122,8 @@ class Rotated(Reduction):
 
         (w,) = full
         s = self.sigma.to(w.device) * (w @ self.basis.to(w.device))
-        error = self.gamma * s / torch.sqrt((s * s).sum()) - self.aim.to(w.device)
+        length = torch.sqrt((s * s).sum() + self.epsilon)
+        error = self.gamma * s / length - self.aim.to(w.device)
         return (error * error).sum() + self.rest
 
     def _reduced(self, *full: Tensor) -> Tensor:
@@ -163,27 +168,29 @@ class Rotated(Reduction):
         s = states[: self.rank].movedim(0, -1)
         sigma = self.sigma.to(states.device)
         g = 2 * self.gamma * self.aim.to(states.device)
-        size2 = (s * s).sum(-1)[..., None, None]
+        size2 = ((s * s).sum(-1) + self.epsilon)[..., None, None]
         size = torch.sqrt(size2)
         along = (s * g).sum(-1)[..., None, None] / size2
         eye = torch.eye(self.rank, dtype=s.dtype, device=s.device)
         both = s[..., :, None] * g + g[:, None] * s[..., None, :]
-        square = s[..., :, None] * s[..., None, :]
-        inner = both / size2 + along * eye - 3 * along * square / size2
-        found: Tensor = sigma[:, None] * (inner / size) * sigma
+        square = s[..., :, None] * s[..., None, :] / size2
+        inner = (both / size2 + along * eye - 3 * along * square) / size
+        if self.epsilon:
+            inner = inner + 2 * self.gamma**2 * self.epsilon / size2**2 * (eye - 4 * square)
+        found: Tensor = sigma[:, None] * inner * sigma
         return found
 
     def spherical_sharpness(self, states: Tensor) -> Tensor:
-        """Largest eigenvalue of the Hessian at ``w/|w|``, which is ``|w|^2`` times that at w."""
+        """Largest eigenvalue of the Hessian at ``w/|w|``, (...)."""
         import torch
 
         s = states[: self.rank].movedim(0, -1) / self.sigma.to(states.device)
         norm2 = (s * s).sum(-1)
         if self.rank < self.dim:
             norm2 = norm2 + states[self.rank] ** 2
-        top: Tensor = torch.linalg.eigvalsh(self.hessian(states))[..., -1]
+        top: Tensor = torch.linalg.eigvalsh(self.hessian(states / torch.sqrt(norm2)))[..., -1]
         # outside of the span the Hessian is zero
-        return norm2 * (top.clamp_min(0) if self.rank < self.dim else top)
+        return top.clamp_min(0) if self.rank < self.dim else top
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +219,7 @@ class LinearBatchNorm(Rotated):
     @property
     def hypotheses(self) -> tuple[str, ...]:
         return (
-            "gamma and beta are constants, the statistics are over the full batch, no epsilon",
+            "gamma and beta are constants, the statistics are over the full batch",
             *super().hypotheses,
         )
 
@@ -223,7 +230,7 @@ class LinearBatchNorm(Rotated):
         (w,) = full
         scores = self.X.to(w.device) @ w
         centred = scores - scores.mean()
-        deviation = torch.sqrt((centred * centred).mean())
+        deviation = torch.sqrt((centred * centred).mean() + self.epsilon)
         error = self.gamma * centred / deviation + self.beta - self.y.to(w.device)
         return (error * error).mean()
 
@@ -261,6 +268,7 @@ def rotated_recurrence(
     null: bool,
     decay: bool,
     coefficients: Coefficients,
+    epsilon: Expr | None = None,
 ) -> Closed:
     """The recurrence in s: ``lam`` are sigma_i^2, ``pull`` is g, ``step`` their products."""
     r = len(lam)
@@ -270,14 +278,19 @@ def rotated_recurrence(
     keep: Expr = sums.name("keep", 1 - ETA * DECAY) if decay else sympy.Integer(1)
     size2 = sums("size2", [v**2 for v in s])
     along = sums("along", [g * v for g, v in zip(pull, s, strict=True)])
+    if epsilon is not None:
+        size2 = sums.name("room", size2 + epsilon)
     rate = sums.name("rate", ETA / sympy.sqrt(size2))
-    shrink = sums.name("shrink", rate * along / size2)
+    turn = rate * along / size2
+    if epsilon is not None:
+        turn = turn + 2 * gamma**2 * epsilon * ETA / size2**2
+    shrink = sums.name("shrink", turn)
     update: list[Expr] = [
         v * (keep - shrink * a) + rate * b for v, a, b in zip(s, lam, step, strict=True)
     ]
     update += [keep * x for x in unseen]
     # observables see no locals
-    length = sympy.sqrt(sympy.Add(*(v**2 for v in s)))
+    length = sympy.sqrt(sympy.Add(*(v**2 for v in s), *([epsilon] if epsilon else [])))
     loss = sympy.Add(*((gamma * v / length - e) ** 2 for v, e in zip(s, aim, strict=True))) + rest
     norm2 = sympy.Add(*(v**2 / a for v, a in zip(s, lam, strict=True)), *(x**2 for x in unseen))
     kept = 1 - ETA * DECAY if decay else sympy.Integer(1)
@@ -304,6 +317,7 @@ def linear_batch_norm(
     *,
     gamma: float | None = None,
     beta: float | None = None,
+    epsilon: float = 0.0,
     decay: bool = True,
     as_parameters: bool = False,
 ) -> LinearBatchNorm:
@@ -314,6 +328,7 @@ def linear_batch_norm(
         y: targets, (n,).
         gamma: size of the normalised outputs (default: the deviation of the targets).
         beta: mean of the normalised outputs (default: the mean of the targets).
+        epsilon: added to the variance of the scores, as libraries do.
         decay: the recurrence has the parameter ``weight_decay``.
         as_parameters: data as parameters of the recurrence instead of numbers in it.
 
@@ -351,6 +366,7 @@ def linear_batch_norm(
         count=count,
         decay=decay,
         as_parameters=as_parameters,
+        epsilon=float(epsilon),
         X=X,
         y=y,
         beta=shift,

@@ -104,6 +104,7 @@ P = matrix("P", "n", "r", "P")
 B = matrix("B", "d", "r", "V")
 y = vector("y", "n", "y")
 gamma = scalar("gamma", r"\gamma", positive=True)
+epsilon = scalar("epsilon", r"\epsilon", nonnegative=True)
 beta = scalar("beta", r"\beta")
 w = vector("w", "d", "w_t")
 w_next = vector("w_next", "d", "w_{t+1}")
@@ -133,7 +134,7 @@ def normalised(m: Model) -> Expr:
     m.define(Z, sqrt(n) * (P @ Sigma @ B.T) + outer(one, mu))
     scores = Z @ w
     centred = scores - dot(one, scores) / n * one
-    outputs = gamma / sqrt(norm2(centred) / n) * centred + beta * one
+    outputs = gamma / sqrt(norm2(centred) / n + epsilon) * centred + beta * one
     return norm2(outputs - y) / n
 
 

@@ -26,7 +26,6 @@ from eostheory.formula import (
     as_expr,
     dot,
     matrix,
-    norm,
     norm2,
     outer,
     scalar,
@@ -59,6 +58,7 @@ from ._reductions import (
     bend,
     beta,
     e,
+    epsilon,
     eta,
     gamma,
     h,
@@ -320,11 +320,14 @@ def twice(t: v.Table, along: tuple[Tensor, Tensor]) -> Tensor:
 
 
 # ------------------------------------------------------------------------ batch normalisation
+length = sqrt(norm2(s) + epsilon)
 normalised = {
-    "loss": Equation(loss, norm2(gamma / norm(s) * s - e) + rest),
+    "loss": Equation(loss, norm2(gamma / length * s - e) + rest),
     "s": Equation(
         s_next,
-        keep * s + 2 * eta * gamma / norm(s) * (Sigma @ (Sigma @ (e - dot(e, s) / norm2(s) * s))),
+        keep * s
+        + 2 * eta * gamma / length * (Sigma @ (Sigma @ (e - dot(e, s) / length**2 * s)))
+        - 2 * eta * gamma**2 * epsilon / length**4 * (Sigma @ (Sigma @ s)),
     ),
     "null": Equation(null_next, keep * null),
     "coordinates": Equation(s, Sigma @ seen),
@@ -335,10 +338,11 @@ normalised_bend = Equation(
     2
     * gamma
     * (
-        2 * dot(e, h) * dot(s, h) / norm(s) ** 3
-        + dot(e, s) * norm2(h) / norm(s) ** 3
-        - 3 * dot(e, s) * dot(s, h) ** 2 / norm(s) ** 5
-    ),
+        2 * dot(e, h) * dot(s, h) / length**3
+        + dot(e, s) * norm2(h) / length**3
+        - 3 * dot(e, s) * dot(s, h) ** 2 / length**5
+    )
+    + 2 * gamma**2 * epsilon * (norm2(h) / length**4 - 4 * dot(s, h) ** 2 / length**6),
 )
 
 
@@ -388,6 +392,7 @@ def normalised_data(sample: Sample, run: RunningError, least: int = 1) -> v.Tabl
         y: draw.normal(count),
         w: draw.normal(dim),
         gamma: v.number(sample, "8 gamma", 1, 16, 8),
+        epsilon: v.number(sample, "8 epsilon", 0, 8, 8),
         beta: v.number(sample, "8 beta", -8, 8, 8),
         eta: v.number(sample, "64 eta", 1, 32, 64),
         lam: v.number(sample, "16 lambda", 0, 8, 16),
@@ -399,7 +404,7 @@ def batch_norm_loss(t: v.Table, weight: Tensor) -> Tensor:
     scores = t[Z] @ weight
     count = len(scores)
     centred = scores - scores.sum() / count
-    deviation = ((centred * centred).sum() / count).sqrt()
+    deviation = ((centred * centred).sum() / count + t[epsilon]).sqrt()
     error = t[gamma] * centred / deviation + t[beta] - t[y]
     return (error * error).sum() / count
 
@@ -421,7 +426,7 @@ def normalised_table(run: RunningError, t: v.Table, found: v.Table) -> v.Table:
         rest: (missed * missed).sum(),
         **found,
     }
-    numbers = {n: len(t[y]), **{k: float(t[k]) for k in (gamma, beta, eta, lam)}}
+    numbers = {n: len(t[y]), **{k: float(t[k]) for k in (gamma, beta, epsilon, eta, lam)}}
     return {**numbers, **{k: known(run, x) for k, x in table.items()}}
 
 
