@@ -79,7 +79,7 @@ class Tracker:
         maximum: products per step after which a pair is unconverged.
         cold_products: products of a cold check.
         guard_tolerance: relative residual asked of the next pair.
-        rank: rank of the model.
+        rank: rank of the model, which is what it takes in memory: rank times D numbers.
         repeated: "raise" or "keep": what to do when the k-th eigenvalue equals the next to
             working accuracy.  Kept values are right; the k-th vector is one of many.
         seed: of the random starts.
@@ -99,12 +99,12 @@ class Tracker:
         history: int = 8,
         tolerance: float = 1e-8,
         dense_below: int = 200,
-        cold_every: int = 100,
+        cold_every: int = 50,
         maximum: int = 400,
         *,
         cold_products: int = 16,
         guard_tolerance: float = 1e-2,
-        rank: int = 24,
+        rank: int = 48,
         repeated: str = "raise",
         seed: int = 0,
     ) -> None:
@@ -210,6 +210,7 @@ class Tracker:
         """Davidson's method until k pairs and the guard have converged, cold check included."""
         size, wanted = products.size, min(self.k + 1, products.size)
         space = Space(products, self.k)
+        self._model.begin()
         cold = not self._past or (self.cold_every > 0 and self.calls % self.cold_every == 0)
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.calls)
         tolerance = max(self.tolerance, FLOOR * torch.finfo(products.point.dtype).eps)
