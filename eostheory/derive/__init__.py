@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eostheory.derive.networks import linear_network
     from eostheory.derive.result import DerivationError, Derived, Hypothesis
     from eostheory.derive.schedulers import scheduler
+    from eostheory.derive.several import several_dynamics
     from eostheory.derive.trajectories import trajectory, update_rule
 
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "loss": "losses",
     "parse": "grammar",
     "scheduler": "schedulers",
+    "several_dynamics": "several",
     "sharpness_flow": "manifold",
     "scale_invariance": "flows",
     "trajectory": "trajectories",
@@ -54,6 +56,7 @@ __all__ = [
     "parse",
     "scale_invariance",
     "scheduler",
+    "several_dynamics",
     "sharpness_flow",
     "trajectory",
     "update_rule",
