@@ -23,7 +23,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 
 from eostheory.trajectories import support
 from eostheory.trajectories.emitter import DOUBLE, I1, I8, I32, I64, Emitter
-from eostheory.trajectories.program import Program
+from eostheory.trajectories.program import Instruction, Program
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
 ARGUMENTS = (
@@ -42,22 +42,25 @@ EVENT, BAD_START = support.EVENT, 1
 """Bits of what the kernel returns; after a bad start, it does not go on."""
 
 
-def assembly(program: Program, lanes: int, fma: bool) -> str:
-    """The module of a program, for ``lanes`` trajectories at a time."""
+def assembly(program: Program, lanes: int, chains: int, fma: bool) -> str:
+    """The module of a program, for ``chains`` vectors of ``lanes`` trajectories at a time."""
     module = ir.Module("trajectories")
     types = [t.as_pointer() for t in _POINTEES] + [I64] * 7 + [DOUBLE] + [I64] * 3
     function = ir.Function(module, ir.FunctionType(I64, types), "run")
     for argument in function.args[:7]:
         argument.add_attribute("noalias")
-    _Kernel(program, lanes, fma, function).write()
+    _Kernel(program, lanes, chains, fma, function).write()
     return str(module)
 
 
 class _Kernel(Emitter):
     """Writes the function; methods follow the order of a tile's life."""
 
-    def __init__(self, program: Program, lanes: int, fma: bool, function: ir.Function) -> None:
-        super().__init__(function, lanes, fma)
+    def __init__(
+        self, program: Program, lanes: int, chains: int, fma: bool, function: ir.Function
+    ) -> None:
+        super().__init__(function, lanes, chains, fma)
+        self.width = ir.Constant(I64, lanes * chains)
         self.program, self.n = program, len(program.state)
         self.arg = dict(zip(ARGUMENTS, function.args, strict=True))
 
@@ -85,16 +88,16 @@ class _Kernel(Emitter):
         b.position_at_end(at["tile"])
         tile = b.phi(I64)
         tile.add_incoming(a["tile"], entry)
-        self.offset = b.mul(tile, ir.Constant(I64, self.lanes))
+        self.offset = b.mul(tile, self.width)
         room_left = b.sub(a["lanes"], self.offset)
-        self.count = self.min(room_left, ir.Constant(I64, self.lanes))
+        self.count = self.min(room_left, self.width)
         self.tile = {
             "room": self.room,
             "codes": self.codes,
             "size": a["lanes"],
             "offset": self.offset,
             "count": self.count,
-            "lanes": ir.Constant(I64, self.lanes),
+            "lanes": self.width,
         }
         self._tile()
 
@@ -123,13 +126,12 @@ class _Kernel(Emitter):
             "eostheory_gather", support.GATHER, source=source, rows=count, bound=bound
         )
         self.b.store(self.b.or_(self.b.load(self.bad), bad), self.bad)
-        return [self.load_row(self.room, i, self.real) for i in range(rows)]
+        return self.load_rows(self.room, rows, self.real)
 
     def _scatter(self, values: Sequence[ir.Value], goal: ir.Value) -> None:
         """Rows of the tile's lanes to where they belong."""
-        for i, value in enumerate(values):
-            self.store_row(value, self.room, i)
-        rows = ir.Constant(I64, len(values))
+        self.store_rows(values, self.room)
+        rows = ir.Constant(I64, len(values) // self.chains)
         self._support("eostheory_scatter", support.SCATTER, goal=goal, rows=rows)
 
     def _tile(self) -> None:
@@ -138,8 +140,11 @@ class _Kernel(Emitter):
         state = self._gather(a["state"], self.n, a["bound"])
         infinity = ir.Constant(DOUBLE, float("inf"))
         parameters = self._gather(a["parameters"], len(program.parameters), infinity)
-        self.given = self.constants | dict(enumerate(parameters, start=self.n))
-        self.run(program.hoisted, self.given)
+        self.given = []
+        for chain in self.by_chain(parameters):
+            values = self.constants | dict(enumerate(chain, start=self.n))
+            self.run(program.hoisted, values)
+            self.given.append(values)
         came_from = b.block
         b.cbranch(b.icmp_signed("!=", b.load(self.bad), zero), at["return"], at["header"])
 
@@ -161,9 +166,18 @@ class _Kernel(Emitter):
         return b.icmp_signed("!=", bits, ir.Constant(I64, 0))
 
     def _step(self, state: Sequence[ir.Value]) -> list[ir.Value]:
-        values = self.given | dict(enumerate(state))
-        self.run(self.program.body, values)
-        return self.results(self.program.next, values)
+        return self._each(self.program.body, self.program.next, state)
+
+    def _each(
+        self, code: Sequence[Instruction], wanted: Sequence[int], state: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """A section chain after chain, so that a slow operation of one hides behind the rest."""
+        results = []
+        for given, chain in zip(self.given, self.by_chain(state), strict=True):
+            values = given | dict(enumerate(chain))
+            self.run(code, values)
+            results += [values[i] for i in wanted]
+        return results
 
     def _block_of_steps(self) -> None:
         b, at, one = self.b, self.blocks, ir.Constant(I64, 1)
@@ -193,36 +207,38 @@ class _Kernel(Emitter):
     def _look(self) -> list[tuple[list[ir.Value], ir.Block]]:
         """Did anything happen?  Returns the state and block of each way on."""
         b, at = self.b, self.blocks
-        sizes = [self.size(x) for x in self.new]
         tiny = self.reals(SMALLEST_NORMAL)
-        inside = reduce(b.and_, [b.fcmp_ordered("<", x, self.bound) for x in sizes])
-        normal = reduce(
-            b.and_,
-            [
-                b.or_(b.fcmp_ordered(">=", x, tiny), b.fcmp_ordered("==", new, old))
-                for x, new, old in zip(sizes, self.new, self.s, strict=True)
-            ],
-        )
-        same = reduce(
-            b.and_,
-            [
-                b.icmp_signed("==", b.bitcast(x, self.int), b.bitcast(y, self.int))
-                for x, y in zip(self.new, self.previous, strict=True)
-            ],
-        )
-        moving = b.and_(inside, b.not_(same))
-        eventful = self.any(b.not_(b.and_(moving, normal)))
+        moving, normal = [], []  # masks of each chain
+        for chain in zip(*map(self.by_chain, (self.s, self.previous, self.new)), strict=True):
+            inside, same, large = [], [], []
+            for old, before, new in zip(*chain, strict=True):
+                size = self.size(new)
+                inside.append(b.fcmp_ordered("<", size, self.bound))
+                same.append(b.icmp_signed("==", *(b.bitcast(x, self.int) for x in (before, new))))
+                unchanged = b.fcmp_ordered("==", new, old)
+                large.append(b.or_(b.fcmp_ordered(">=", size, tiny), unchanged))
+            moving.append(b.and_(reduce(b.and_, inside), b.not_(reduce(b.and_, same))))
+            normal.append(reduce(b.and_, large))
+        eventful = self.any(b.not_(reduce(b.and_, moving + normal)))
         came_from = b.block
         usual = b.and_(self._says(support.QUIET), b.not_(eventful))
         b.cbranch(usual, at["after"], at["look"])
 
         b.position_at_end(at["look"])
-        codes = self.load_row(self.codes, 0, self.int)
-        alive = b.icmp_signed("<", codes, self.ints(Status.FIXED_POINT))
-        known = b.icmp_signed(">=", codes, self.ints(Status.UNDERFLOW))
-        kept = [b.select(alive, x, s) for x, s in zip(self.new, self.s, strict=True)]
-        fresh = b.and_(alive, b.not_(b.and_(moving, b.or_(normal, known))))
-        with b.if_then(self.any(fresh), likely=False):
+        fresh, kept = [], []
+        for code, s, new, moves, large in zip(
+            self.load_rows(self.codes, 1, self.int),
+            self.by_chain(self.s),
+            self.by_chain(self.new),
+            moving,
+            normal,
+            strict=True,
+        ):
+            alive = b.icmp_signed("<", code, self.ints(Status.FIXED_POINT))
+            known = b.icmp_signed(">=", code, self.ints(Status.UNDERFLOW))
+            kept += [b.select(alive, x, old) for x, old in zip(new, s, strict=True)]
+            fresh.append(b.and_(alive, b.not_(b.and_(moves, b.or_(large, known)))))
+        with b.if_then(self.any(reduce(b.or_, fresh)), likely=False):
             self._note()
         slow = b.block
         b.branch(at["after"])
@@ -232,9 +248,8 @@ class _Kernel(Emitter):
         """Status of the lanes to which something happened."""
         b, a = self.b, self.arg
         rooms = dict(zip(("old", "before_last", "new"), self.rooms, strict=True))
-        for i, values in enumerate(zip(self.s, self.previous, self.new, strict=True)):
-            for room, value in zip(self.rooms, values, strict=True):
-                self.store_row(value, room, i)
+        for room, values in zip(self.rooms, (self.s, self.previous, self.new), strict=True):
+            self.store_rows(values, room)
         first = b.sub(b.add(a["step"], a["steps"]), self.total)
         bits = self._support(
             "eostheory_note",
@@ -284,17 +299,16 @@ class _Kernel(Emitter):
     def _record(self, state: list[ir.Value]) -> ir.Value:
         """Store the observables of a state; returns the place of the next record."""
         b, a = self.b, self.arg
-        values = self.given | dict(enumerate(state))
-        self.run(self.program.observed, values)
-        observed = self.results(self.program.observations, values)
+        observed = self._each(self.program.observed, self.program.observations, state)
         plain = b.block
         blank, store, ready = (b.append_basic_block(n) for n in ("blank", "store", "stored"))
         b.cbranch(self._says(support.QUIET), store, blank)
         b.position_at_end(blank)
-        over = b.icmp_signed(
-            "==", self.load_row(self.codes, 0, self.int), self.ints(Status.DIVERGED)
-        )
-        blanked = [b.select(over, self.reals(float("nan")), x) for x in observed]
+        nan, blanked = self.reals(float("nan")), []
+        codes = self.load_rows(self.codes, 1, self.int)
+        for code, chain in zip(codes, self.by_chain(observed), strict=True):
+            over = b.icmp_signed("==", code, self.ints(Status.DIVERGED))
+            blanked += [b.select(over, nan, x) for x in chain]
         b.branch(store)
         b.position_at_end(store)
         shown = []
@@ -303,22 +317,27 @@ class _Kernel(Emitter):
             phi.add_incoming(x, plain)
             phi.add_incoming(y, blank)
             shown.append(phi)
+        rows = len(self.program.observations)
         goals = [b.add(self.place, b.mul(a["lanes"], ir.Constant(I64, i)))
-                 for i in range(len(shown) + 1)]  # fmt: skip
+                 for i in range(rows + 1)]  # fmt: skip
         whole, part = b.append_basic_block("whole"), b.append_basic_block("part")
-        b.cbranch(b.icmp_signed("==", self.count, ir.Constant(I64, self.lanes)), whole, part)
+        b.cbranch(b.icmp_signed("==", self.count, self.width), whole, part)
         b.position_at_end(part)
         self._scatter(shown, self.at(a["records"], self.place))
         b.branch(ready)
         b.position_at_end(whole)
-        places = [self.at(a["records"], b.add(g, self.offset), self.real) for g in goals[:-1]]
+        places = [
+            self.at(a["records"], b.add(b.add(g, self.offset), shift), self.real)
+            for shift in (ir.Constant(I64, c * self.lanes) for c in range(self.chains))
+            for g in goals[:-1]
+        ]
         if self.lanes > 1:
             around, through = b.append_basic_block("around"), b.append_basic_block("through")
             b.cbranch(b.icmp_signed("!=", a["streaming"], ir.Constant(I64, 0)), around, through)
             b.position_at_end(around)
             once = self.module.add_metadata([ir.Constant(I32, 1)])
             for x, place in zip(shown, places, strict=True):
-                b.store(x, place, align=64).set_metadata("nontemporal", once)
+                b.store(x, place, align=8 * self.lanes).set_metadata("nontemporal", once)
             b.branch(ready)
             b.position_at_end(through)
         for x, place in zip(shown, places, strict=True):

@@ -81,7 +81,8 @@ class Kernel:
     """Machine code of a program for tiles of some lanes."""
 
     def __init__(self, program: Program, lanes: int, fma: bool) -> None:
-        self._kept = host().compiled(assembly(program, lanes, fma))
+        width = min(lanes, host().doubles)
+        self._kept = host().compiled(assembly(program, width, lanes // width, fma))
         self.call = _SIGNATURE(self._kept[0].get_function_address("run"))
         self.lanes = lanes
 

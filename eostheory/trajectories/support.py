@@ -59,7 +59,7 @@ def assembly() -> str:
 
 class _Support(Emitter):
     def __init__(self, function: ir.Function, arguments: tuple[str, ...]) -> None:
-        super().__init__(function, 1, False)
+        super().__init__(function, 1, 1, False)
         self.arg = dict(zip(arguments, function.args, strict=True))
         self.bits = self.b.alloca(I64, name="bits")
         self.b.store(ir.Constant(I64, 0), self.bits)
