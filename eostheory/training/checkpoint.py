@@ -173,7 +173,10 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             arrays = {name: archive[name] for name in archive.files}
         wanted = arrays["digest"].tobytes().decode()
         about = json.loads(arrays["about"].tobytes().decode())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as e:
+    except (
+        OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, EOFError, OverflowError,
+        MemoryError,
+    ) as e:  # fmt: skip
         raise CheckpointError(
             f"{path} is damaged or no checkpoint ({type(e).__name__}: {e}): remove it to start anew"
         ) from e
@@ -188,8 +191,9 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, array in arrays.items():
         kind, _, place = name.partition(":")
         if kind == "tensor":
-            # Arrays of no dimension come back read-only; copies can be written to.
-            leaves[place] = torch.from_numpy(array.copy()).to(about["devices"].get(place, "cpu"))
+            # Cloned by torch, in whose memory every tensor begins at a multiple of 64 bytes: sums of
+            # BLAS are not the same bits for other alignments.
+            leaves[place] = torch.from_numpy(array).clone().to(about["devices"].get(place, "cpu"))
         elif kind == "array":
             leaves[place] = array
     for place in sorted(leaves):
