@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,16 @@ class Kernel:
         # Triton passes Python's floats as float32
         limit = torch.tensor([stretch.bound], dtype=torch.float64, device=stretch.state.device)
         begin, stop, record = stretch.step, stretch.step + stretch.steps, 0
-        while begin < stop and size:
-            end = launch_end(begin, stop, stretch.every)
-            self._run[(-(-size // block),)](
-                stretch.state, stretch.parameters, stretch.status, stretch.at,
-                stretch.records[record:], limit, size, begin, end, stretch.every,
-                BLOCK=block, num_warps=block // 32, enable_fp_fusion=self._fma,
-            )  # fmt: skip
-            record += end // stretch.every - begin // stretch.every
-            begin = end
+        with _device(stretch.state.device):
+            while begin < stop and size:
+                end = launch_end(begin, stop, stretch.every)
+                self._run[(-(-size // block),)](
+                    stretch.state, stretch.parameters, stretch.status, stretch.at,
+                    stretch.records[record:], limit, size, begin, end, stretch.every,
+                    BLOCK=block, num_warps=block // 32, enable_fp_fusion=self._fma,
+                )  # fmt: skip
+                record += end // stretch.every - begin // stretch.every
+                begin = end
 
 
 @lru_cache(maxsize=128)
@@ -79,6 +81,11 @@ def _kernel(program: Program, fma: bool) -> Kernel:
 def advance(program: Program, stretch: Stretch, *, fma: bool = False) -> None:
     """`Kernel.advance` of the program's kernel, which is kept."""
     _kernel(program, fma).advance(stretch)
+
+
+def _device(device: torch.device) -> AbstractContextManager[object]:
+    """Kernels start on the current device; make that the one of the tensors."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def launch_end(begin: int, stop: int, every: int) -> int:
