@@ -6,6 +6,7 @@ w' = (1 - eta lambda) w - eta grad L(w).
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -146,6 +147,37 @@ def rotated(m: Model) -> None:
     m.define(null, across(w))
     m.define(e, P.T @ goal)
     m.define(rest, norm2(goal - P @ (P.T @ goal)))
+    instance(m)
+
+
+def instance(m: Model) -> None:
+    """Four samples of three inputs, one of which is constant; the root is 3."""
+    half = Fraction(1, 2)
+    left: tuple[tuple[object, ...], ...] = ((half, half), (half, -half), (-half, half))
+    left = (*left, (-half, -half))
+    if "centred" in m.withheld:
+        left = ((1, 0), (0, 1), (0, 0), (0, 0))
+    if "orthonormal" in m.withheld:
+        left = ((1, 2), (1, -1), (-1, 1), (-1, -2))
+    m.example(
+        {
+            n: 4,
+            one: (1, 1, 1, 1),
+            P: left,
+            B: ((1, 0), (0, 1), (0, 0)),
+            Sigma: ((2, 1), (1, 1)),
+            mu: (1, 2, 3),
+            y: (1, 3, -2, 5),
+            w: (0, 2, 1),
+            way: (1, -1, 2),
+            gamma: 2,
+            beta: 1,
+            # both roots are rational: of |s|^2 = 8 and of a variance of 4
+            epsilon: Fraction(161, 16) if "centred" in m.withheld else 1,
+            eta: half,
+            lam: half,
+        }
+    )
 
 
 # ---------------------------------------------------------------------------------- real steps

@@ -489,7 +489,7 @@ CLAIMS = [
     Claim(
         "engine/batch-norm.hessian",
         normalised_bend,
-        hypotheses=ORTHONORMAL | CENTRED,
+        hypotheses=ORTHONORMAL,
         derive=derive_bend,
         simulate=simulate_bend,
     ),
