@@ -22,6 +22,7 @@ from sympy.logic.boolalg import And, Boolean, Not, Or
 from eostheory.trajectories.builder import Builder
 from eostheory.trajectories.program import TRANSCENDENTAL, Instruction, Program
 from eostheory.trajectories.recurrence import Recurrence
+from eostheory.trajectories.sharing import Factors, groups
 
 _HALF = Fraction(1, 2)
 _RELATIONS = {  # operation, and whether the operands change places
@@ -48,13 +49,17 @@ def lower(recurrence: Recurrence) -> Program:
     given = {s: i for i, s in enumerate((*state, *parameters))}
     steps = [*(e for _, e in recurrence.locals), *recurrence.update]
     records = [e for _, e in recurrence.record]
+    constants = set(parameters)
+    for symbol, expression in recurrence.locals:
+        if expression.free_symbols <= constants:
+            constants.add(symbol)
     try:
-        step = _Section(builder, given, steps)
+        step = _Section(builder, given, constants, steps)
         for symbol, expression in recurrence.locals:
             step.known[symbol] = step.value(expression)
         following = [step.value(e) for e in recurrence.update]
         body = builder.open_section()
-        record = _Section(builder, given, records)
+        record = _Section(builder, given, constants, records)
         observations = [record.value(e) for e in records]
         observed = builder.open_section()
     except RecursionError as error:
@@ -112,18 +117,28 @@ def _divided(e: Expr) -> Fraction | None:
 class _Section:
     """Lowers the expressions of one section, each subexpression once."""
 
-    def __init__(self, builder: Builder, given: dict[Symbol, int], roots: Sequence[Expr]) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        given: dict[Symbol, int],
+        constants: set[Symbol],
+        roots: Sequence[Expr],
+    ) -> None:
         self.builder = builder
+        self._once = constants
         self.known: dict[Expr, int] = dict(given)
         self._signed: dict[Expr, tuple[int, int]] = {}
         self._numeric: dict[Expr, bool] = {}
+        self._constant: dict[Expr, bool] = {}
+        self._shared: dict[Factors, tuple[int, int]] = {}
         self._uses: Counter[Expr] = Counter()
         self._exponents: dict[Expr, set[Fraction]] = defaultdict(set)
-        self._survey(roots)
+        self._groups = groups([(e, self._factors(e)) for e in self._survey(roots)])
 
-    def _survey(self, roots: Sequence[Expr]) -> None:
-        """How often, and with which exponents, each base is divided by."""
+    def _survey(self, roots: Sequence[Expr]) -> list[Expr]:
+        """How often, and with which exponents, each base is divided by; and all products."""
         seen: set[Expr] = set()
+        products = []
         waiting = list(roots)
         self._uses.update(e for e in roots if _divided(e))
         while waiting:
@@ -133,8 +148,11 @@ class _Section:
             seen.add(e)
             if exponent := _divided(e):
                 self._exponents[e.base].add(exponent)
+            if e.is_Mul and not self._is_constant(e):
+                products.append(e)
             waiting.extend(e.args)
             self._uses.update(a for a in e.args if _divided(a))
+        return products
 
     # ------------------------------------------------------------------ numbers
     def _is_numeric(self, e: Expr) -> bool:
@@ -145,6 +163,17 @@ class _Section:
             else:
                 found = all(self._is_numeric(a) for a in e.args)
             self._numeric[e] = found
+        return found
+
+    def _is_constant(self, e: Expr) -> bool:
+        """Whether an expression has parameters only in it, and so can be hoisted."""
+        found = self._constant.get(e)
+        if found is None:
+            if not e.args:
+                found = e in self._once or self._is_numeric(e)
+            else:
+                found = all(self._is_constant(a) for a in e.args)
+            self._constant[e] = found
         return found
 
     def _number(self, e: Expr) -> int:
@@ -211,38 +240,65 @@ class _Section:
         return self.builder.total(step)
 
     def _product(self, e: Expr) -> tuple[int, int]:
+        factors = self._factors(e)
+        group = self._groups.get(e)
+        if group is None:
+            return self._multiplied(factors, 1)
+        if group.factors not in self._shared:
+            self._shared[group.factors] = self._multiplied(group.factors, group.members)
+        sign, shared = self._shared[group.factors]
+        rest = [f for f in factors.others if f not in group.factors.others]
+        constants = group.factors.parameters or group.factors.number != 1.0
+        number, parameters = (1.0, ()) if constants else (factors.number, factors.parameters)
+        more, value = self._multiplied(
+            Factors(factors.sign, number, parameters, tuple(rest)), 1, [shared]
+        )
+        return sign * more, value
+
+    def _factors(self, e: Expr) -> Factors:
         number, others = self._parts(e)
         factor = 1.0 if number is None else self.builder.constants[self._number(number)]
-        once: list[int] = []
-        step: list[int] = []
-        below: list[int] = []
-        for a in others:
-            if exponent := self._divides_once(a):
+        return Factors(
+            1 if factor >= 0 else -1,
+            abs(factor),
+            tuple(a for a in others if self._is_constant(a)),
+            tuple(a for a in others if not self._is_constant(a)),
+        )
+
+    def _multiplied(
+        self, factors: Factors, members: int, given: Sequence[int] = ()
+    ) -> tuple[int, int]:
+        """A product, of which there are ``members`` users, as sign and value."""
+        sign, step, below = factors.sign, list(given), []
+        for a in factors.others:
+            if exponent := self._divides_once(a, members):
                 below.append(self._raised(a.base, exponent))
-                continue
-            sign, value = self.signed(a)
-            factor *= sign
-            (step if self.builder.depends_on_state(value) else once).append(value)
-        sign = 1
-        if once:
-            once.append(self.builder.constant(factor))
+            else:
+                more, value = self.signed(a)
+                sign *= more
+                step.append(value)
+        if factors.parameters:
+            once = [self.value(a) for a in factors.parameters]
+            # nothing else wants this constant with the other sign
+            once.append(
+                self.builder.constant(factors.number if members > 1 else sign * factors.number)
+            )
+            sign = sign if members > 1 else 1
             step.append(self.builder.product(once))
-        else:
-            sign = 1 if factor >= 0 else -1
-            if abs(factor) != 1.0 or not step:
-                step.append(self.builder.constant(abs(factor)))
+        elif factors.number != 1.0 or not step:
+            step.append(self.builder.constant(factors.number))
         result = self.builder.product(step)
         if below:
             result = self.builder.emit("div", result, self.builder.product(below))
         return sign, result
 
     # ------------------------------------------------------------------ powers
-    def _divides_once(self, e: Expr) -> Fraction | None:
-        """The exponent of a negative power that nothing could share: it may divide at once."""
+    def _divides_once(self, e: Expr, members: int) -> Fraction | None:
+        """The exponent of a negative power that nothing else could share: it divides at once."""
         exponent = _divided(e)
-        if exponent is None or self._uses[e] > 1 or len(self._exponents[e.base]) > 1:
+        if exponent is None or self._uses[e] > members or len(self._exponents[e.base]) > 1:
             return None
-        return exponent if self.builder.depends_on_state(self.value(e.base)) else None
+        return exponent
 
     def _power(self, e: Expr) -> int:
         exponent = _exponent(e)
