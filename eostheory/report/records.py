@@ -118,6 +118,8 @@ def changed_parts(record: Record, plain: bool = False) -> dict[str, str]:
 
 def needs_attention(record: Record) -> bool:
     """Whether the claim makes, or should make, somebody look at it."""
+    if record.get("unfinished"):
+        return False
     return (
         not record["as_expected"]
         or record["verdict"] in ("conflict", "error")

@@ -63,6 +63,8 @@ def print_summary(report: Mapping[str, Any], console: Console) -> None:
     code = int(summary.get("exit_code") or 0)
     counts = [f"{len(attention)} need attention"] if attention else []
     counts += [f"{len(known)} refuted as expected"] if known else []
+    unfinished = sum(bool(claim.get("unfinished")) for claim in claims)
+    counts += [f"{unfinished} not judged"] if unfinished else []
     took = duration(float(summary.get("seconds") or 0))
     tail = f" ({', '.join(counts)})" if counts else ""
     console.print(f"\nexit code {code}: {EXITS.get(code, 'unknown')}{tail}; {took}.", markup=False)

@@ -92,6 +92,7 @@ def unfinished_record(entry: CatalogueEntry, script: str | None) -> Record:
     record = blank_record(entry, script)
     text = "not judged: the run was interrupted before this claim was finished"
     record["verdict"] = Verdict.UNDECIDED.value
+    record["unfinished"] = True
     record["evidence"] = [{"kind": "note", "witness": "derivation", "text": text}]
     return record
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eostheory.claims import Verdict
+from eostheory.report.records import claims_of, needs_attention
 from eostheory.suite import (
     ClaimFinished,
     ClaimStarted,
@@ -282,6 +283,8 @@ def test_ctrl_c_keeps_what_has_finished_in_the_report_and_in_the_cache(paper):
     verdicts = [r["verdict"] for r in report["claims"]]
     assert verdicts == ["proved"] * 2 + ["undecided"] * 4
     assert "interrupted" in report["claims"][5]["evidence"][0]["text"]
+    assert [r.get("unfinished", False) for r in report["claims"]] == [False] * 2 + [True] * 4
+    assert not any(map(needs_attention, claims_of(report)))
     assert report["summary"]["interrupted"]
     assert report["summary"]["exit_code"] == 130
     known = {k.entry.id: k.verdict for k in survey(Request((paper.folder,)))}
