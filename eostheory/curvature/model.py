@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-HELD = 1e-6
-"""Squared length outside the basis below which the basis holds a row of the model already."""
+HELD = 1e4
+"""Roundings of squared length outside the basis below which the basis holds a row already."""
 
 
 class Corrected(NamedTuple):
@@ -93,7 +93,7 @@ class LowRank:
             across = self._across
             gram = torch.eye(len(across), dtype=torch.float64) - across @ across.T
             sizes, turn = torch.linalg.eigh(gram)
-            kept = sizes > HELD
+            kept = sizes > max(1e-6, HELD * torch.finfo(basis.dtype).eps)
             lift = turn[:, kept] / torch.sqrt(sizes[kept])
             cross = lift.T @ (self._images - across @ small)
             seen = gram @ lift

@@ -246,23 +246,33 @@ class Tracker:
         yield _random(space, draw)
 
     def _scout(self, space: Space, draw: torch.Generator) -> Tensor | None:
-        """One product besides the tracked directions, by turns of three; the next patrol vector.
+        """A product besides the tracked directions, by turns of three; the next patrol vector.
 
-        What the model ranks next; a row of the model after the other, for its values are old; and
-        a power iteration on what the model does not know, from a random start now and then.
+        What the model ranks next; all further rows of the model at once, for their values are
+        old; and a power iteration on what the model does not know, from a random start now and
+        then.
         """
         rows, values, patrol = self._model.rows, self._model.values, self._patrol
         if rows is None or values is None:
             return patrol
         turn, round_ = self.calls % 3, self.calls // 3
-        order = torch.argsort(values, descending=True)[self.k + 1 :]
-        if turn < 2 and len(order):
-            space.extend(rows[order[0 if turn == 0 else round_ % len(order)]])
-            return patrol
-        if patrol is None or round_ % PATROL == 0:
-            patrol = _random(space, draw)
-        patrol = patrol - (rows @ patrol) @ rows
-        return space.images[-1].clone() if space.extend(patrol) else None
+        others = rows[torch.argsort(values, descending=True)[self.k + 1 :].to(rows.device)]
+        if turn == 0 and len(others):
+            space.extend(others[0])
+        elif turn == 1 and len(others):
+            # As far as the rows are eigenvectors still, one product tells all their values.
+            signs = torch.randint(0, 2, (len(others),), generator=draw).to(rows) * 2 - 1
+            if space.extend(signs @ others):
+                now = (others @ space.images[-1]) * signs * len(others) ** 0.5
+                best = int(now.argmax())
+                if len(space.basis) > self.k and float(now[best]) > float(space.values[self.k]):
+                    space.extend(others[best])
+        else:
+            if patrol is None or round_ % PATROL == 0:
+                patrol = _random(space, draw)
+            patrol = patrol - (rows @ patrol) @ rows
+            return space.images[-1].clone() if space.extend(patrol) else None
+        return patrol
 
     def _result(self, solution: _Solution, used: int) -> tuple[Eigenpairs, Tensor]:
         space = solution.space
