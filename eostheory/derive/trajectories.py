@@ -153,12 +153,19 @@ def _made(
     usual: _Observables,
     locals_: Sequence[tuple[Symbol, Expr]] = (),
 ) -> Recurrence:
-    shown = observed(record, lambda: usual)
+    shown = tuple((k, _numeric(e)) for k, e in observed(record, lambda: usual))
+    update = [_numeric(e) for e in update]
     inside = {*state, *(s for s, _ in locals_)}
     whole = (*update, *(e for _, e in locals_), *(e for _, e in shown))
     return Recurrence(
         name, tuple(state), tuple(update), constants_of(whole, inside), shown, tuple(locals_)
     )
+
+
+def _numeric(expr: Expr) -> Expr:
+    """With the roots of polynomials as numbers of forty digits."""
+    roots = expr.atoms(sympy.CRootOf)
+    return expr.xreplace({r: r.evalf(40) for r in roots}) if roots else expr
 
 
 def _plane(derived: PredictedDynamics | GeneralizedDynamics, record: Record | None) -> Recurrence:
