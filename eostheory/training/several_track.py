@@ -15,6 +15,7 @@ from eostheory.curvature import Products
 from eostheory.numeric.autodiff import value
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
+from eostheory.training.checkpoint import digest
 from eostheory.training.record import Recorder, Records
 from eostheory.training.several import Loss, SeveralDynamics
 from eostheory.training.several_top import Top, TopPairs, aligned
@@ -75,21 +76,21 @@ def track_unstable(
         resume: go on from the checkpoint in ``folder``, bit for bit.
 
     Returns:
-        An :class:`Unstable`, whose records have the columns ``step``, ``loss``, ``near`` (eigenvalues near the edge), ``above`` (at or above
-        ``2/eta``), ``turn`` (degrees between the spans of two rows: the largest principal angle of
-        the directions that are in both), ``sharpness_1`` ... ``sharpness_most`` and
-        ``x_1`` ... ``x_most``: the gradient along the directions near the edge over the
-        curvature there, which is the displacement from the reference point to first order.  The
-        basis is continuous: directions keep their number and sign while the span moves, so that
-        x_i belongs to the i-th direction of the basis, sharpness_i to the i-th eigenvalue.
-        What is not near the edge is NaN.
+        An :class:`Unstable`, whose records have the columns ``step``, ``loss``, ``near``
+        (eigenvalues near the edge), ``above`` (at or above ``2/eta``), ``turn`` (degrees by which
+        the span of the directions has turned since the last row: its largest principal angle),
+        ``sharpness_1`` ... ``sharpness_most`` and ``x_1`` ... ``x_most``: the gradient along the
+        directions over the curvature there, which is the displacement from the reference point to
+        first order.  The basis is continuous: directions keep their number and sign while their
+        span moves, so that x_i belongs to the i-th of them, sharpness_i to the i-th eigenvalue.
+        What is not near the edge is NaN; where no eigenvalue is, the largest stands for them.
 
     More eigenvalues near the edge than ``most``, divergence, and eigenpairs that do not converge
     end the run: see its ``event``.
     """
     names = [f"{letter}_{i + 1}" for letter in ("sharpness", "x") for i in range(most)]
     columns = ["step", "loss", "near", "above", "turn", *names]
-    about = {"eta": eta, "band": band, "most": most, "every": every}
+    about = {"eta": eta, "band": band, "most": most, "every": every, "start": digest(start)}
     pairs, earlier, begin, w = TopPairs(), None, 0, start.detach().clone()
     with Recorder(columns, folder, configuration=about, resume=resume) as recorder:
         if recorder.restored is not None:
@@ -187,7 +188,8 @@ def compare_several(
     letters = ("sharpness", "predicted_sharpness", "x", "predicted_x")
     names = [f"{letter}_{i + 1}" for letter in letters for i in range(most)]
     first = ["step", "loss", "predicted_loss", "k", "above", "deviation", "size"]
-    about = {"eta": eta, "k": k, "every": every, "band": band, "most": most}
+    about = {"eta": eta, "k": k, "every": every, "band": band, "most": most,
+             "start": digest(start)}  # fmt: skip
     with Recorder([*first, *names], folder, configuration=about) as recorder:
         w, step, event = start.detach().clone(), 0, None
         pairs = TopPairs()
