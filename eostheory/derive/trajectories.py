@@ -155,6 +155,7 @@ def _made(
 ) -> Recurrence:
     shown = tuple((k, _numeric(e)) for k, e in observed(record, lambda: usual))
     update = [_numeric(e) for e in update]
+    locals_ = [(s, _numeric(e)) for s, e in locals_]
     inside = {*state, *(s for s, _ in locals_)}
     whole = (*update, *(e for _, e in locals_), *(e for _, e in shown))
     return Recurrence(
