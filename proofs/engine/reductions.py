@@ -134,7 +134,6 @@ b = vector("b", "m", "b")
 c = vector("c", "d", "c")
 inside = scalar("inside", r"\nabla^2 L[(\alpha A + W s, A t^T + W R)^2]")
 outside = scalar("outside", r"\nabla^2 L[(b, b c^T)^2]")
-size = scalar("size", r"|(\alpha A + W s, A t^T + W R)|^2")
 change = N * t_w + R.T @ p + alpha * p + S @ s_w
 curvature = {
     "inside": Equation(
@@ -285,7 +284,8 @@ def simulate_curvature(sample: Sample) -> None:
         t |= {R: draw.normal(d, d), c: draw.normal(d)}
         free = draw.normal(len(t[A]))
         if sample.holds("across"):
-            free = complement(run, torch.cat([t[A][:, None], t[W]], 1))
+            across = complement(run, torch.cat([t[A][:, None], t[W]], 1))
+            free = across * v.number(sample, "8 |b|", 1, 20, 8)
         along = (t[alpha] * t[A] + t[W] @ t[s_w], torch.outer(t[A], t[t_w]) + t[W] @ t[R])
         found = {k: t[k] for k in (X, Y, A, W, alpha, s_w, t_w, R, c)}
         found |= {
