@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from eostheory.curvature.dense import check_symmetric
-from eostheory.curvature.products import Products
+from eostheory.curvature.products import SymmetricOperator
 
 
 class Space:
@@ -15,7 +15,7 @@ class Space:
     LIMIT = 48
     KEEP = 16
 
-    def __init__(self, products: Products, k: int) -> None:
+    def __init__(self, products: SymmetricOperator, k: int) -> None:
         self.products = products
         self.k = k
         self.before = products.count
@@ -42,7 +42,7 @@ class Space:
             least = 0.5
             if bool(left > 0.5):
                 break
-        image = self.products(v)
+        image = self.products.block(v[None])[0]
         self.basis = torch.cat([self.basis, v[None]])
         self.images = torch.cat([self.images, image[None]])
         self._project()

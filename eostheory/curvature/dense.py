@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from eostheory.curvature.products import Products
+from eostheory.curvature.products import SymmetricOperator
 
 ASYMMETRY = {torch.float64: 1e-6, torch.float32: 1e-2}
 """Relative asymmetry beyond which a matrix of products is no Hessian."""
 
 
-def dense_hessian(products: Products) -> Tensor:
+def dense_hessian(products: SymmetricOperator) -> Tensor:
     """``Hess L(w)`` of shape (D, D), exactly symmetric, by D products.
 
     Raises:

@@ -32,6 +32,23 @@ class Chunked(Protocol):
         ...  # pragma: no cover
 
 
+class SymmetricOperator(Protocol):
+    """What a tracker multiplies with: a symmetric (D, D) matrix behind its products, counted."""
+
+    count: int
+    step: int
+    point: Tensor
+
+    @property
+    def size(self) -> int:
+        """D."""
+        ...  # pragma: no cover
+
+    def block(self, vectors: Tensor) -> Tensor:
+        """(k, D) rows to the (k, D) rows of their products; counts as k."""
+        ...  # pragma: no cover
+
+
 class Products:
     """``v -> Hess L(w) v`` at one point, with the loss, its gradient and a count.
 
@@ -68,7 +85,7 @@ class Products:
             raise ValueError("the loss has no chunks; it needs at least one")
         self._chunks = chunks
         self._kept: _Graph | None = None
-        with _memory(w, "the graph of the gradient"):
+        with memory(w, "the graph of the gradient"):
             if len(chunks) == 1:
                 only = next(iter(chunks))
                 self._kept = _Graph(only, self.point)
@@ -115,7 +132,7 @@ class Products:
             )
         vectors = vectors.detach()
         total = torch.zeros_like(vectors)
-        with _memory(self.point, "a Hessian-vector product"):
+        with memory(self.point, "a Hessian-vector product"):
             for graph in self._graphs():
                 total = total + torch.stack([graph.product(v) for v in vectors])
                 del graph
@@ -136,7 +153,7 @@ class Products:
                     f"of shape ({self.size},)"
                 )
         total = torch.zeros_like(self.point)
-        with _memory(self.point, "a third derivative"):
+        with memory(self.point, "a third derivative"):
             for graph in self._graphs():
                 total = total + graph.third(a.detach(), b.detach())
                 del graph
@@ -255,7 +272,8 @@ def _check_linear(loss: LossFunction, w: Tensor, gradient: Tensor) -> None:
 
 
 @contextmanager
-def _memory(w: Tensor, what: str) -> Iterator[None]:
+def memory(w: Tensor, what: str) -> Iterator[None]:
+    """Turn a device without room into a typed event."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -23,7 +23,7 @@ from eostheory.curvature.davidson import Space
 from eostheory.curvature.dense import dense_hessian
 from eostheory.curvature.history import predict
 from eostheory.curvature.model import LowRank
-from eostheory.curvature.products import Products
+from eostheory.curvature.products import SymmetricOperator
 from eostheory.numeric.events import RepeatedTopEigenvalue, UnconvergedEigenpair
 
 FLOOR = 64.0
@@ -136,7 +136,7 @@ class Tracker:
         self._model = LowRank(rank)
         self._patrol: Tensor | None = None
 
-    def __call__(self, products: Products) -> Eigenpairs:
+    def __call__(self, products: SymmetricOperator) -> Eigenpairs:
         """The top pairs at the point of ``products``."""
         size = products.size
         if size < self.k:
@@ -193,7 +193,7 @@ class Tracker:
             made._patrol = state["patrol"].clone()
         return made
 
-    def _dense(self, products: Products) -> Eigenpairs:
+    def _dense(self, products: SymmetricOperator) -> Eigenpairs:
         before = products.count
         matrix = dense_hessian(products)
         values, columns = torch.linalg.eigh(matrix)
@@ -206,7 +206,7 @@ class Tracker:
             top.clone(), vectors, residuals, next_value, gap, products.count - before, False
         )
 
-    def _solve(self, products: Products) -> _Solution:
+    def _solve(self, products: SymmetricOperator) -> _Solution:
         """Davidson's method until k pairs and the guard have converged, cold check included."""
         size, wanted = products.size, min(self.k + 1, products.size)
         space = Space(products, self.k)

@@ -74,3 +74,17 @@ class OutOfMemory(NumericEvent):
         )
         self.what = what
         self.device = device
+
+
+class WrongDerivative(NumericEvent):
+    """A derivative that autograd returns is not that of the function that was given."""
+
+    def __init__(self, order: int, error: float, allowed: float) -> None:
+        super().__init__(
+            f"derivative {order} of the loss is off by {error:.3g} (relative), where differences "
+            f"allow {allowed:.3g}; torch's fused layer_norm and training-mode batch_norm are wrong "
+            f"there, so write norms from elementary operations; or the loss is not smooth"
+        )
+        self.order = order
+        self.error = error
+        self.allowed = allowed
