@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 
-from eostheory.bench import calls, products, stores, trajectories
+from eostheory.bench import calls, products, stores, tracked, trajectories
 from eostheory.bench.cases import Case, Settings
 from eostheory.bench.machine import describe, one_core
 from eostheory.bench.native import compiler_version
@@ -20,7 +20,13 @@ def catalogue() -> dict[str, Case]:
     """Every case, in the order in which they run."""
     return {
         case.name: case
-        for case in [*trajectories.cases(), stores.case(), calls.case(), products.case()]
+        for case in [
+            *trajectories.cases(),
+            stores.case(),
+            calls.case(),
+            products.case(),
+            *tracked.cases(),
+        ]
     }
 
 

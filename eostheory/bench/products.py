@@ -14,7 +14,7 @@ from eostheory.bench.cases import Case, Settings, Wrong, at_most, judge
 from eostheory.bench.digits import REGIMES, Regime, iterates, problem
 from eostheory.bench.eigensolvers import Found, residual, scipy_eigsh, torch_lobpcg
 from eostheory.bench.result import Cell, Judged, Outcome, Table, Target
-from eostheory.bench.timing import Interval, clocked
+from eostheory.bench.timing import Interval, clocked, stretches
 from eostheory.curvature import Eigenpairs, Products, Tracker
 from eostheory.numeric.objective import Objective
 
@@ -70,7 +70,7 @@ def measure(settings: Settings) -> Outcome:
         kept = followed.pairs[WARM_UP:]
         tables.append(Table(_title(regime, kept, len(start)), COLUMNS, (_ours(followed), *rows)))
         target: Target = TARGETS[regime.name]
-        judged.append(judge(target, wrong or _blocks([float(p.products) for p in kept])))
+        judged.append(judge(target, wrong or stretches([float(p.products) for p in kept])))
     return Outcome("products", tuple(tables), tuple(judged))
 
 
@@ -145,9 +145,3 @@ def peers(
     # an eigenvalue is closer than the residual of its vector
     wrong = f"the tracked eigenvalue is off by {off:.2g} from eigsh's: not counted"
     return rows, Wrong(wrong) if off > 2 * TOLERANCE else ""
-
-
-def _blocks(values: Sequence[float], parts: int = 8) -> Interval:
-    """Mean per step, over stretches of steps: a median alone would hide cold checks."""
-    parts = min(parts, len(values))
-    return Interval.of([mean(values[i::parts]) for i in range(parts)])
