@@ -1,0 +1,412 @@
+"""Projection onto the stable set ``M = {S <= 2/eta, grad L . u = 0}`` (damian23, section 3).
+
+The nearest point theta' of M to a target solves the conditions of Karush, Kuhn and Tucker
+``theta' = target - lambda_g grad(grad L . u) - lambda_S grad S`` with ``lambda_S >= 0``.  Each
+iteration solves them with both conditions linearized at the iterate.  What is left shrinks in each
+by the curvature of M times the distance, which is O(epsilon^2) along the constrained trajectory.
+
+The normal ``grad(grad L . u) = S u + D^3 L[u, q, .]`` needs ``q = (S - H)^+ grad L``, a linear
+system that conjugate gradients solve on the complement of u, as exactly as the multiplier calls
+for: with ``lambda_g`` small (it is of order epsilon^2), a few products do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from eostheory.curvature import Products, Tracker
+from eostheory.numeric.autodiff import LossFunction
+from eostheory.numeric.events import NoConvergence
+from eostheory.numeric.objective import Objective
+from eostheory.training.measure import Coefficients, coefficients
+
+Loss = LossFunction | Objective
+
+MODES = ("gradient", "manifold")
+"""Where the constraint is inactive: leave the target as it is, or keep ``grad L . u = 0``."""
+
+
+class UnconvergedProjection(NoConvergence):
+    """No point of the stable set was found near the target.
+
+    Attributes:
+        step: of the trajectory.
+        reached: length of the last correction, ``wanted`` what it should have been.
+        feasibility: its part across the stable set (how far the iterate is from the set).
+        stationarity: its part along the set (how far it is from the nearest point in it).
+        iterations: how many were made.
+    """
+
+    def __init__(
+        self, step: int, feasibility: float, stationarity: float, wanted: float, iterations: int
+    ) -> None:
+        reached = (feasibility**2 + stationarity**2) ** 0.5
+        super().__init__(
+            f"the projection onto the stable set at step {step} (after {iterations} iterations "
+            f"{feasibility:.3g} off the set and {stationarity:.3g} off the nearest point; start "
+            f"nearer to it, lower eta, or allow more: maximum=, tolerance=)",
+            reached,
+            wanted,
+        )
+        self.step = step
+        self.feasibility = feasibility
+        self.stationarity = stationarity
+        self.iterations = iterations
+
+
+@dataclass
+class Center:
+    """Taylor data of the loss at a point (damian23, definition 3).
+
+    Attributes:
+        products: Hessian-vector products there, with the point, loss and gradient.
+        u: (D,) unit top eigenvector.
+        slope: (D,) ``grad S = D^3 L[u, u, .]``.
+        sharpness: S.
+        next_value: second largest eigenvalue.
+        residual: ``|H u - S u|``.
+    """
+
+    products: Products = field(repr=False)
+    u: Tensor = field(repr=False)
+    slope: Tensor = field(repr=False)
+    sharpness: float
+    next_value: float
+    residual: float
+
+    @property
+    def point(self) -> Tensor:
+        """(D,)."""
+        return self.products.point
+
+    @property
+    def value(self) -> float:
+        """The loss."""
+        return float(self.products.value)
+
+    @property
+    def gradient(self) -> Tensor:
+        """(D,) ``grad L``."""
+        return self.products.gradient
+
+    @property
+    def across(self) -> Tensor:
+        """(D,) ``grad S^perp``, the part of ``grad S`` orthogonal to u."""
+        return self.slope - torch.dot(self.slope, self.u) * self.u
+
+    @property
+    def along(self) -> float:
+        """``grad S . u``."""
+        return float(torch.dot(self.slope, self.u))
+
+    def coefficients(self, eta: float) -> Coefficients:
+        """alpha, beta, delta, epsilon here."""
+        return coefficients(self.gradient, self.slope, self.u, eta)
+
+    def state(self) -> dict[str, Tensor | float]:
+        """What :meth:`restored` needs."""
+        return {
+            "point": self.point,
+            "u": self.u,
+            "slope": self.slope,
+            "sharpness": self.sharpness,
+            "next_value": self.next_value,
+            "residual": self.residual,
+        }
+
+    @classmethod
+    def restored(cls, loss: Loss, state: dict[str, Tensor | float]) -> Center:
+        """The center whose :meth:`state` this is."""
+        point, u, slope = state["point"], state["u"], state["slope"]
+        if not (
+            isinstance(point, Tensor) and isinstance(u, Tensor) and isinstance(slope, Tensor)
+        ):
+            raise TypeError("point, u and slope of a center are tensors")
+        return cls(
+            Products(loss, point), u.clone(), slope.clone(), float(state["sharpness"]),
+            float(state["next_value"]), float(state["residual"]),
+        )  # fmt: skip
+
+
+def expand(loss: Loss, point: Tensor, tracker: Tracker, step: int = 0) -> Center:
+    """Taylor data at ``point``; the tracker keeps the sign of u from call to call.
+
+    Raises:
+        RepeatedTopEigenvalue: the top eigenvalue is not simple; the sharpness has no gradient.
+        UnconvergedEigenpair, BecameNaN, OutOfMemory.
+    """
+    products = Products(loss, point, step=step)
+    pair = tracker(products)
+    u = pair.vectors[0]
+    below = float(pair.values[1]) if len(pair.values) > 1 else pair.next_value
+    slope = products.third(u, u)
+    return Center(products, u, slope, float(pair.values[0]), below, float(pair.residuals[0]))
+
+
+class Projected(NamedTuple):
+    """The nearest point of the stable set.
+
+    Attributes:
+        center: Taylor data at the point (open products).
+        active: whether ``S = 2/eta`` holds there as an equality.
+        multipliers: ``(lambda_g, lambda_S)``.
+        residual: length of the correction that was not made any more.
+        distance: from the target.
+        iterations: points at which the conditions were linearized.
+        products: Hessian-vector products of all of them, eigenpairs and linear systems.
+        thirds: third derivatives contracted twice.
+    """
+
+    center: Center
+    active: bool
+    multipliers: tuple[float, float]
+    residual: float
+    distance: float
+    iterations: int
+    products: int
+    thirds: int
+
+
+class _Correction(NamedTuple):
+    """The solution of the conditions linearized at an iterate, less the iterate."""
+
+    step: Tensor
+    active: bool
+    multipliers: tuple[float, float]
+    feasibility: float
+    stationarity: float
+
+
+class Projector:
+    """Projects onto the stable set, again and again along a trajectory.
+
+    Args:
+        loss: a function of a flat (D,) tensor, or an objective.
+        eta: learning rate; the edge is 2/eta.
+        tolerance: length of the last correction, relative to that of a gradient step.
+        maximum: iterations of a projection.
+        exact: False to take ``S u`` for the normal of ``grad L . u = 0``.  The point is then in M,
+            but the nearest one to order epsilon^4 only; each iteration saves one third derivative
+            and a linear system.
+        inactive: what a target with ``S <= 2/eta`` becomes: "gradient" leaves it as it is,
+            "manifold" moves it to where ``grad L . u = 0``, as the paper defines M.
+        tracker: follows the top eigenpair; it keeps the sign of u continuous.
+
+    Attributes:
+        normals: rows ``grad(grad L . u)`` and ``grad S`` at the last point, or None.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        eta: float,
+        *,
+        tolerance: float = 1e-7,
+        maximum: int = 40,
+        exact: bool = True,
+        inactive: str = "gradient",
+        tracker: Tracker | None = None,
+    ) -> None:
+        if not eta > 0:
+            raise ValueError(f"eta is {eta!r}, expected a positive learning rate")
+        if not tolerance > 0 or maximum < 1:
+            raise ValueError(
+                f"tolerance is {tolerance!r} and maximum {maximum!r}; both must be positive"
+            )
+        if inactive not in MODES:
+            raise ValueError(f"inactive is {inactive!r}; known are {MODES}")
+        self.loss, self.eta = loss, eta
+        self.tolerance, self.maximum = tolerance, maximum
+        self.exact, self.inactive = exact, inactive
+        self.tracker = Tracker(1, tolerance=1e-9) if tracker is None else tracker
+        self.normals: Tensor | None = None
+        self._q: Tensor | None = None
+        self._turn = 0.0
+        self._accuracy = 0.1
+        self._thirds = 0
+
+    def __call__(self, target: Tensor, step: int = 0, guess: Tensor | None = None) -> Projected:
+        """The point of M nearest to ``target`` (D,), searched from ``guess`` (the target).
+
+        A local minimizer of the distance: M is not convex.
+
+        Raises:
+            UnconvergedProjection: with what was reached.
+            RepeatedTopEigenvalue, UnconvergedEigenpair, BecameNaN, OutOfMemory.
+        """
+        self._thirds = used = 0
+        here = target.detach().clone() if guess is None else guess.detach().clone()
+        target = target.detach()
+        base, base_move, reach = here, torch.zeros_like(here), float("inf")
+        damping, allowed = 1.0, 0.0
+        move = None
+        for iteration in range(1, self.maximum + 1):
+            center = expand(self.loss, here, self.tracker, step)
+            self._thirds += 1
+            if iteration == 1:
+                allowed = self._allowed(center)
+            move = self._correct(center, target, allowed, 0.0 if move is None else
+                                 abs(move.multipliers[0]))  # fmt: skip
+            used += center.products.count
+            size = float(torch.linalg.vector_norm(move.step))
+            doubt = abs(move.multipliers[0]) * self._turn * self._accuracy
+            if size <= allowed and (doubt <= allowed or not self.exact):
+                return Projected(
+                    center, move.active, move.multipliers, size,
+                    float(torch.linalg.vector_norm(here - target)), iteration, used, self._thirds,
+                )  # fmt: skip
+            center.products.close()
+            if size >= reach and damping > 1 / 16 and size > allowed:
+                # Too far for the linearization: half of the last move.
+                damping /= 2
+                here = base + damping * base_move
+                continue
+            base, base_move, reach = here, move.step, size
+            damping = min(1.0, 2 * damping)
+            here = here + damping * move.step
+        assert move is not None
+        raise UnconvergedProjection(
+            step, move.feasibility, move.stationarity, allowed, self.maximum
+        )
+
+    def first_order(self, center: Center, active: bool, target: Tensor) -> Tensor:
+        """Where the projection of ``target`` is, to first order around ``center`` (lemma 13).
+
+        Free: it uses the normals of the last projection, which ended at ``center``.
+        """
+        if self.normals is None or (not active and self.inactive == "gradient"):
+            return target
+        found, _, _ = self._solved(center, self.normals, target)
+        return found
+
+    def _allowed(self, center: Center) -> float:
+        eps = torch.finfo(center.point.dtype).eps
+        length = float(torch.linalg.vector_norm(center.point))
+        scale = self.eta * float(torch.linalg.vector_norm(center.gradient))
+        return max(self.tolerance * scale, 32 * eps * (length + scale))
+
+    def _correct(
+        self, center: Center, target: Tensor, allowed: float, multiplier: float
+    ) -> _Correction:
+        free = self.inactive == "gradient" and self._excess(center, target) <= 0
+        if free:
+            move = target - center.point
+            return _Correction(move, False, (0.0, 0.0), 0.0, float(torch.linalg.vector_norm(move)))
+        gradient_normal = self._normal(center, allowed, multiplier)
+        self.normals = torch.stack([gradient_normal, center.slope])
+        found, active, multipliers = self._solved(center, self.normals, target)
+        move = found - center.point
+        rows = self.normals if active else self.normals[:1]
+        across = rows.T @ torch.linalg.lstsq(rows.T, move[:, None]).solution[:, 0]
+        return _Correction(
+            move, active, multipliers, float(torch.linalg.vector_norm(across)),
+            float(torch.linalg.vector_norm(move - across)),
+        )  # fmt: skip
+
+    def _excess(self, center: Center, point: Tensor) -> float:
+        """``S - 2/eta`` at ``point``, to first order around ``center``."""
+        over = center.sharpness - 2 / self.eta
+        return over + float(torch.dot(center.slope, point - center.point))
+
+    def _solved(
+        self, center: Center, normals: Tensor, target: Tensor
+    ) -> tuple[Tensor, bool, tuple[float, float]]:
+        """The nearest point to ``target`` under the linearized conditions."""
+        slack = normals.new_tensor(
+            [float(torch.dot(center.gradient, center.u)), center.sharpness - 2 / self.eta]
+        )
+        wanted = slack + normals @ (target - center.point)
+        first = wanted[0] / torch.dot(normals[0], normals[0])
+        found = target - first * normals[0]
+        if self._excess(center, found) <= 0:
+            return found, False, (float(first), 0.0)
+        both = torch.linalg.lstsq(normals @ normals.T, wanted[:, None]).solution[:, 0]
+        return target - both @ normals, True, (float(both[0]), float(both[1]))
+
+    def _normal(self, center: Center, allowed: float, multiplier: float) -> Tensor:
+        """``grad(grad L . u)``, as accurate as ``multiplier`` makes its error harmless."""
+        leading = center.sharpness * center.u
+        if not self.exact:
+            return leading
+        weight = multiplier * self._turn
+        self._accuracy = 0.1 if weight == 0 else min(0.1, max(1e-12, 0.3 * allowed / weight))
+        self._q = self._system(center, self._accuracy)
+        turn = center.products.third(center.u, self._q)
+        self._thirds += 1
+        self._turn = float(torch.linalg.vector_norm(turn))
+        return leading + turn
+
+    def _system(self, center: Center, accuracy: float) -> Tensor:
+        """``q`` with ``(S - H) q = grad L`` on the complement of u, by conjugate gradients."""
+        u, top = center.u, center.sharpness
+
+        def off(v: Tensor) -> Tensor:
+            return v - torch.dot(u, v) * u
+
+        def apply(v: Tensor) -> Tensor:
+            return off(top * v - center.products(v))
+
+        right = off(center.gradient)
+        size = float(torch.linalg.vector_norm(right))
+        if size == 0.0:
+            return torch.zeros_like(right)
+        q = torch.zeros_like(right) if self._q is None else off(self._q)
+        rest = right - apply(q) if self._q is not None else right
+        if float(torch.linalg.vector_norm(rest)) > size:
+            q, rest = torch.zeros_like(right), right
+        way, square = rest, torch.dot(rest, rest)
+        for _ in range(2 * len(u)):
+            if float(square) ** 0.5 <= accuracy * size:
+                break
+            image = apply(way)
+            bend = torch.dot(way, image)
+            if float(bend) <= 0:  # rounding, or a pair below that is not below
+                break
+            length = square / bend
+            q, rest = q + length * way, rest - length * image
+            square, last = torch.dot(rest, rest), square
+            way = rest + (square / last) * way
+        return off(q)
+
+    def state(self) -> dict[str, object]:
+        """What later projections depend on."""
+        held: dict[str, object] = {
+            "tracker": self.tracker.state(), "turn": self._turn, "accuracy": self._accuracy,
+        }  # fmt: skip
+        if self.normals is not None:
+            held["normals"] = self.normals
+        if self._q is not None:
+            held["q"] = self._q
+        return held
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Go on from a :meth:`state`, bit for bit."""
+        tracker, normals, q = state["tracker"], state.get("normals"), state.get("q")
+        if not isinstance(tracker, dict):
+            raise TypeError("the state of a projector holds that of its tracker")
+        self.tracker = Tracker.restored(tracker)
+        self._turn, self._accuracy = float(str(state["turn"])), float(str(state["accuracy"]))
+        self.normals = normals.clone() if isinstance(normals, Tensor) else None
+        self._q = q.clone() if isinstance(q, Tensor) else None
+
+
+def project(
+    loss: Loss,
+    target: Tensor,
+    eta: float,
+    *,
+    tolerance: float = 1e-7,
+    maximum: int = 40,
+    exact: bool = True,
+    inactive: str = "manifold",
+    guess: Tensor | None = None,
+) -> Projected:
+    """``proj_M(target)``; see :class:`Projector`."""
+    projector = Projector(
+        loss, eta, tolerance=tolerance, maximum=maximum, exact=exact, inactive=inactive
+    )
+    return projector(target, guess=guess)
