@@ -16,10 +16,11 @@ Rows = Tensor | Mapping[str, float | Tensor] | Sequence[float | Tensor]
 
 def count(name: str, value: object, least: int) -> None:
     """Raise unless ``value`` is an integer of at least ``least``."""
+    if type(value) is int and value >= least:
+        return
     if type(value) is not int:
         raise TypeError(f"{name} = {value!r} is {type(value).__name__}; it is a number of steps")
-    if value < least:
-        raise ValueError(f"{name} = {value}; it is at least {least}")
+    raise ValueError(f"{name} = {value}; it is at least {least}")
 
 
 def _checked(what: str, value: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ def _checked(what: str, value: Tensor) -> Tensor:
         raise TypeError(
             f"{what} is {value.dtype}; trajectories are followed in float64: pass it .double()"
         )
-    return value.detach()
+    return value.detach() if value.requires_grad else value
 
 
 def rows(what: str, names: Sequence[str], given: Rows, device: torch.device | None) -> Tensor:
@@ -39,7 +40,7 @@ def rows(what: str, names: Sequence[str], given: Rows, device: torch.device | No
                 f"{what} has shape {tuple(given.shape)}; its rows are {', '.join(names)}: "
                 f"({len(names)},) or ({len(names)}, B)"
             )
-        if device is not None and given.device != device:
+        if device is not None and device != given.device:
             raise ValueError(f"{what} is on {given.device} and the start on {device}")
         return given
     if isinstance(given, Mapping):

@@ -117,21 +117,23 @@ class Machine:
         if not size or not stretch.steps:
             reject(self._program, stretch)
             return
-        begin = torch.empty_like(stretch.at)
-        before = torch.empty_like(stretch.state)
-        flags = self._take(self._kernel(size), stretch, begin, before)
+        noted = self._room(stretch)
+        flags = self._take(self._kernel(size), stretch, noted)
         if flags:
             if flags & BAD_START:
                 reject(self._program, stretch)
             if flags & EVENT:
-                self._locate(stretch, begin, before)
+                self._locate(stretch, noted)
+
+    def _room(self, s: Stretch) -> torch.Tensor:
+        """(n_state + 1, B): where the block of an event began, state and then step."""
+        return torch.empty(len(self._program.state) + 1, s.state.shape[1], dtype=torch.float64)
 
     def _take(
         self,
         kernel: Kernel,
         s: Stretch,
-        begin: torch.Tensor,
-        before: torch.Tensor,
+        noted: torch.Tensor,
         look: int = CHECK_INTERVAL,
     ) -> int:
         every, step, lanes = s.every, s.step, kernel.lanes
@@ -139,17 +141,18 @@ class Machine:
         tiles = -(-size // lanes)
         offset = step % every
         left = every - offset
-        records, width = s.records.data_ptr(), 8 * host().doubles
+        records, before = s.records.data_ptr(), noted.data_ptr()
         large = s.records.numel() * 8 >= _STREAM_FROM
-        streaming = large and records % width == 0 and size * 8 % width == 0
+        streaming = large and (records | size * 8) % (8 * host().doubles) == 0
         block = min(left, s.steps, look - offset % look)
         arguments = (
             s.state.data_ptr(), s.parameters.data_ptr(), records, s.status.data_ptr(),
-            s.at.data_ptr(), begin.data_ptr(), before.data_ptr(),
+            s.at.data_ptr(), before + 8 * size * (len(noted) - 1), before,
             size, step, s.steps, left, block, every, look, s.bound, streaming,
         )  # fmt: skip
         if s.threads == 1 or tiles == 1:
-            return int(kernel.call(*arguments, 0, tiles))
+            flags: int = kernel.call(*arguments, 0, tiles)
+            return flags
         # several portions for each thread: those whose trajectories end early are soon done
         portions = min(tiles, 4 * s.threads)
         cuts = [tiles * i // portions for i in range(portions + 1)]
@@ -159,12 +162,13 @@ class Machine:
                 flags |= bits
         return flags
 
-    def _locate(self, s: Stretch, begin: torch.Tensor, before: torch.Tensor) -> None:
+    def _locate(self, s: Stretch, noted: torch.Tensor) -> None:
         """Find the exact step of each event by a replay of its block that looks at every step."""
-        noted = (s.at > s.step) & (s.status != Status.RUNNING)
+        before, begin = noted[:-1], noted[-1].view(torch.int64)
+        fresh = (s.at > s.step) & (s.status != Status.RUNNING)
         # what was noted in an earlier stretch lies at or before its first step
         for lane_status in (Status.UNDERFLOW, Status.FIXED_POINT, Status.DIVERGED):
-            lanes = (noted & (s.status == lane_status)).nonzero().squeeze(1)
+            lanes = (fresh & (s.status == lane_status)).nonzero().squeeze(1)
             spans = s.at[lanes] - begin[lanes]
             for span in spans.unique().tolist():
                 chosen = lanes[spans == span]
@@ -186,8 +190,7 @@ class Machine:
             span + 1,  # no record
             s.bound if diverged else float("inf"),
         )
-        spare = torch.empty_like(begin), torch.empty_like(again.state)
-        self._take(self._kernel(len(lanes)), again, *spare, look=1)
+        self._take(self._kernel(len(lanes)), again, self._room(again), look=1)
         s.at[lanes] = begin + again.at
         if diverged:
             s.state[:, lanes] = again.state
