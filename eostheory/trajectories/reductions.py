@@ -38,6 +38,7 @@ from eostheory.trajectories.reductions_loss import (
     scale_invariant,
     self_stabilisation,
 )
+from eostheory.trajectories.reductions_problem import of_batch_norm, of_network
 from eostheory.trajectories.rules_gradient import Problem
 from eostheory.trajectories.rules_losses import self_stabilisation_toy, three_dimensional_example
 
@@ -180,6 +181,10 @@ def _of_loss(problem: Problem, values: dict[str, float]) -> tuple[Reduction, ...
         found.append(self_stabilisation(values["eta"], values["alpha"], values["beta"]))
     if problem.loss == three_dimensional_example().loss:
         found.append(scale_invariant_3d())
+    if problem.name == "two-layer linear network" and (network := of_network(problem)):
+        return (network,)
+    if problem.name == "batch-normalised regression" and (rotated := of_batch_norm(problem)):
+        found.append(rotated)
     if is_scale_invariant(problem):
         found.append(scale_invariant(problem, values=values))
     return tuple(found)

@@ -197,6 +197,23 @@ class Reduction(ABC):
         return tuple(keep * x.detach() - eta * g for x, g in zip(leaves, slopes, strict=True))
 
 
+def finite(name: str, x: Tensor) -> Tensor:
+    """Data of a model on the CPU, in float64.
+
+    Raises:
+        ValueError: an entry that is not finite.
+    """
+    import torch
+
+    found = x.detach().to("cpu", torch.float64)
+    if not bool(torch.isfinite(found).all()):
+        where = tuple(int(i) for i in (~torch.isfinite(found)).nonzero()[0])
+        raise ValueError(
+            f"the {name} hold {float(found[where])} at {where}; leave that sample out or repair it"
+        )
+    return found
+
+
 class Coefficients:
     """Numbers of the data: written into the formula, or parameters of the trajectory."""
 

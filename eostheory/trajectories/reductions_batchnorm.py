@@ -28,6 +28,7 @@ from eostheory.trajectories.reductions_base import (
     Coefficients,
     Reduction,
     Sums,
+    finite,
     real,
 )
 
@@ -342,7 +343,7 @@ def linear_batch_norm(
             f"inputs {tuple(X.shape)} and targets {tuple(y.shape)}; expected (n, d) and (n,): one "
             "sample per row"
         )
-    inputs, targets = (t.detach().to("cpu", torch.float64) for t in (X, y))
+    inputs, targets = finite("inputs", X), finite("targets", y)
     count = len(targets)
     centre = targets.mean()
     spread = torch.sqrt(((targets - centre) ** 2).mean())
@@ -367,8 +368,8 @@ def linear_batch_norm(
         decay=decay,
         as_parameters=as_parameters,
         epsilon=float(epsilon),
-        X=X,
-        y=y,
+        X=inputs,
+        y=targets,
         beta=shift,
     )
 

@@ -23,6 +23,7 @@ from eostheory.trajectories.reductions_base import (
     Coefficients,
     Reduction,
     Sums,
+    finite,
     real,
 )
 
@@ -69,7 +70,7 @@ class TwoLayerLinear(Reduction):
             )
         if self.width < 1:
             raise ValueError(f"width = {self.width}; a network has at least one hidden neuron")
-        x, y = (t.detach().to("cpu", torch.float64) for t in (self.X, self.Y))
+        x, y = finite("inputs", self.X), finite("labels", self.Y)
         u, sigma, vh = torch.linalg.svd(x, full_matrices=False)
         cut = max(x.shape) * torch.finfo(torch.float64).eps * sigma[:1]
         rank = int((sigma > cut).sum())
@@ -133,7 +134,7 @@ class TwoLayerLinear(Reduction):
 
     def loss(self, *full: Tensor) -> Tensor:
         a, w = full
-        residual = self.factor * (a @ w @ self.X.to(a.device)) - self.Y.to(a.device)
+        residual = self.factor * (a @ w @ self.X.to(a)) - self.Y.to(a)
         return (residual * residual).sum() / len(self.Y)
 
     def _reduced(self, *full: Tensor) -> Tensor:

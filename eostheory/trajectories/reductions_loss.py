@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import sympy
-from sympy import Expr, Rational, Symbol
+from sympy import Expr, Float, Rational, Symbol
 
 from eostheory.trajectories.recurrence import Recurrence
 from eostheory.trajectories.reductions_base import (
@@ -18,6 +18,7 @@ from eostheory.trajectories.reductions_base import (
     Closed,
     Coefficients,
     Reduction,
+    finite,
     real,
 )
 from eostheory.trajectories.rules import gradient_descent, projected_gradient_descent
@@ -100,9 +101,10 @@ class _OfLoss(Reduction):
     ) -> dict[str, float | Tensor]:
         known = {str(p) for p in self.closed.parameters}
         found = super().parameters(eta, weight_decay)
-        if "eta" in self.values and (not isinstance(eta, float) or eta != self.values["eta"]):
+        own = self.values.get("eta")
+        if own is not None and (not isinstance(eta, int | float) or eta != own):
             raise ValueError(
-                f"{self.name}: the step size of this loss is {self.values['eta']}, given {eta!r}; "
+                f"{self.name}: the step size of this loss is {own}, given {eta!r}; "
                 "they are one number"
             )
         found |= {k: v for k, v in self.values.items() if k in known}
@@ -210,7 +212,7 @@ class EigenCoordinates(Reduction):
     def __post_init__(self) -> None:
         import torch
 
-        h = self.hessian.detach().to("cpu", torch.float64)
+        h = finite("entries of H", self.hessian)
         if h.dim() != 2 or h.shape[0] != h.shape[1] or not torch.equal(h, h.mT):
             raise ValueError(
                 f"H has shape {tuple(self.hessian.shape)}; expected a symmetric matrix, "
@@ -377,9 +379,14 @@ def is_scale_invariant(problem: Problem) -> bool:
 
 def _digits(problem: Problem, table: dict[Symbol, Expr]) -> Expr:
     """The loss at a point, to fifty digits."""
+
+    def at(e: Expr) -> Expr:
+        # the doubles of the data are meant exactly
+        return sympy.N(e.xreplace({f: Rational(f) for f in e.atoms(Float)}).xreplace(table), 50)
+
     for symbol, meaning in problem.definitions:
-        table[symbol] = sympy.N(meaning.xreplace(table), 50)
-    return sympy.N(problem.loss.xreplace(table), 50)
+        table[symbol] = at(meaning)
+    return at(problem.loss)
 
 
 def quadratic(hessian: Tensor, linear: Tensor | None = None) -> EigenCoordinates:

@@ -258,6 +258,24 @@ def test_known_models_say_which_reductions_apply():
         reductions_of("a network")
 
 
+def test_built_in_problems_give_their_data_back():
+    draw = Draw(4, "cpu")
+    x, y = draw.normal(5, 3), draw.normal(5)
+    (network,) = reductions_of(linear_network(x.tolist(), y.tolist(), 4))
+    a, w = draw.normal(4), draw.normal(4, 3)
+    wanted = ((a @ w @ x.T / 2 - y) ** 2).mean()
+    assert float(network.loss(a, w)) == pytest.approx(float(wanted), rel=1e-13)
+    found = reductions_of(batch_normalised_regression(x.tolist(), y.tolist()))
+    assert kinds(found) == ["linear_batch_norm", "scale_invariant"]
+    assert float(found[0].loss(a[:3])) == pytest.approx(
+        float(linear_batch_norm(x, y).loss(a[:3])), rel=1e-13
+    )
+    assert float(found[1].loss(a[:3])) == pytest.approx(float(found[0].loss(a[:3])), rel=1e-13)
+    c = Symbol("c", real=True)
+    assert reductions_of(linear_network([[c]], [1], 1)) == ()
+    assert reductions_of(batch_normalised_regression([[1], [2]], [1, 4], affine=True)) == ()
+
+
 def test_a_torch_module_follows_its_reduction():
     from torch import nn
 
@@ -333,6 +351,8 @@ def test_what_does_not_fit_is_refused_by_name():
         linear_batch_norm(draw.normal(3, 4), draw.normal(4))
     with pytest.raises(ValueError, match="all inputs are equal"):
         linear_batch_norm(torch.ones(3, 4, dtype=torch.float64), draw.normal(3))
+    with pytest.raises(ValueError, match=r"the targets hold nan at \(1,\)"):
+        linear_batch_norm(draw.normal(3, 4), torch.tensor([1.0, float("nan"), 2.0]))
     with pytest.raises(ValueError, match="all inputs are zero"):
         two_layer_linear(torch.zeros(3, 4, dtype=torch.float64), draw.normal(4), 5)
     with pytest.raises(ValueError, match="symmetric"):
