@@ -38,7 +38,7 @@ first, bias, second = (0.5 * torch.randn(30, generator=numbers, dtype=torch.floa
 start = torch.cat([first.view(3, 5).T.flatten(), bias, second.view(5, 2).T.flatten()])
 rate, warm, steps = 0.7, 60, 140
 
-tracked = track_unstable(loss, start, rate, warm + steps, band=0.1, every=4)
+tracked = track_unstable(loss, start, rate, warm + steps, band=0.1, every=8)
 print("eigenvalues that cross 2/eta, and when:", tracked.crossings)
 for step in gd(loss, start, rate, warm):
     start = step.after
@@ -46,10 +46,10 @@ for step in gd(loss, start, rate, warm):
 reference = block_reference(loss, start, rate, 2)
 start = start + torch.tensor([0.02, 0.01], dtype=torch.float64) @ reference.basis
 
-run = compare_several(loss, start, rate, steps, band=0.1, every=4, record_every=4)
+run = compare_several(loss, start, rate, steps, band=0.1, every=4, record_every=8)
 rows = run.records
 print("step  k  sharpness 1, 2 times eta/2   predicted         displacement  deviation")
-for i in range(0, len(rows.rows), 2):
+for i in range(len(rows.rows)):
     values = [rows[name][i] * rate / 2 for name in ("sharpness_1", "sharpness_2")]
     guess = [rows[f"predicted_{name}"][i] * rate / 2 for name in ("sharpness_1", "sharpness_2")]
     print(
