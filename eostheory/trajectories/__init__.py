@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from eostheory.trajectories.rules import (
         gradient_descent,
         projected_gradient_descent,
+        recurrence_of,
         rmsprop,
     )
     from eostheory.trajectories.rules_gradient import (
@@ -67,6 +68,7 @@ _HOME = {
     "projected_gradient_descent": "rules",
     "quadratic_ratio": "rules_losses",
     "quasi_rmsprop_scheduler": "rules_schedulers",
+    "recurrence_of": "rules",
     "rms_drift": "rules_models",
     "rmsprop": "rules",
     "rmsprop_scheduler": "rules_schedulers",
@@ -99,6 +101,7 @@ __all__ = [
     "projected_gradient_descent",
     "quadratic_ratio",
     "quasi_rmsprop_scheduler",
+    "recurrence_of",
     "rms_drift",
     "rmsprop",
     "rmsprop_scheduler",

@@ -14,6 +14,7 @@ from eostheory.trajectories.rules_gradient import (
     cheapest,
     check_problem,
     constants_of,
+    expression,
     gradient,
     observed,
     symbol_for,
@@ -160,6 +161,37 @@ def rmsprop(
         "scalar RMSprop", step / sympy.sqrt(v), (v,), (keep * v + (1 - keep) * SQUARE,)
     )
     return _scheduled(problem, rule, sympy.Integer(0), False, record, parameters, (step, keep))
+
+
+def recurrence_of(
+    update: Mapping[Symbol, object],
+    record: Record | None = None,
+    *,
+    locals: Sequence[tuple[Symbol, Expr]] = (),
+    parameters: Sequence[Symbol] | None = None,
+    name: str = "recurrence",
+) -> Recurrence:
+    """An update of one's own: the next value of each variable, in the order given.
+
+    Args:
+        update: variable -> its next value, in terms of variables, parameters and locals.
+        record: observables; by default the variables.
+        locals: names of intermediate expressions, each in terms of what stands before it.
+        parameters: the parameters in the order wanted; by default the other symbols by name.
+        name: what it is called.
+
+    Raises:
+        TypeError: a variable that is no symbol, or a value that is no expression.
+        ValueError: an undefined symbol, or what cannot be compiled.
+    """
+    state = tuple(update)
+    following = tuple(expression(e, f"the next {s}") for s, e in update.items())
+    shown = observed(record, lambda: ((str(s), s) for s in state))
+    if parameters is None:
+        known = (*state, *(s for s, _ in locals))
+        parameters = constants_of((*following, *(e for _, e in (*locals, *shown))), known)
+    whole = Recurrence(name, state, following, tuple(parameters), shown, tuple(locals))
+    return _finished(whole)
 
 
 def _scheduled(

@@ -154,6 +154,9 @@ def differentiated(loss: Expr, variables: Sequence[Symbol]) -> tuple[Expr, ...]:
     real = read_as_real(loss.free_symbols)
     back = {v: k for k, v in real.items()}
     inside = loss.xreplace(real)
+    if floats := loss.atoms(sympy.Float):
+        # polynomials with rounded coefficients have no reliable factors
+        inside = inside.xreplace({f: sympy.Rational(float(f)) for f in floats})
     plain = [sympy.diff(inside, real.get(v, v)).xreplace(back) for v in variables]
     constants = loss.free_symbols - set(variables)
     if sum(e.count_ops() for e in plain) > 4 * SMALL:

@@ -18,7 +18,12 @@ from eostheory.numeric.dynamics import gd, gd_step, projected_gd, projected_step
 from eostheory.numeric.rounding import RunningError
 from eostheory.numeric.toys import damian_toy
 from eostheory.trajectories import Recurrence, lower, simulate
-from eostheory.trajectories.rules import gradient_descent, projected_gradient_descent, rmsprop
+from eostheory.trajectories.rules import (
+    gradient_descent,
+    projected_gradient_descent,
+    recurrence_of,
+    rmsprop,
+)
 from eostheory.trajectories.rules_gradient import Problem
 from eostheory.trajectories.rules_losses import (
     batch_normalised_regression,
@@ -307,6 +312,35 @@ def test_a_large_loss_is_differentiated_backwards_without_definitions():
 
     real = torch.stack([s.after for s in gd(loss, start, 0.25, 20)])
     assert torch.allclose(run.records[:, :3], real, rtol=1e-12, atol=1e-13)
+
+
+def test_rounded_coefficients_are_taken_for_the_numbers_they_are():
+    u, w = sympy.symbols("u w", real=True)
+    rule = gradient_descent((0.1 * u**2 - 0.3 * w) ** 2 / (1.7 + u**2) + 0.7 * u * w, [u, w], 0.1)
+
+    def loss(p: Tensor) -> Tensor:
+        inner = 0.1 * p[0] * p[0] - 0.3 * p[1]
+        return inner * inner / (1.7 + p[0] * p[0]) + 0.7 * p[0] * p[1]
+
+    start = torch.tensor([0.9, -1.1], dtype=torch.float64)
+    run = simulate(rule, start, (), 10, backend="eager")
+    real = torch.stack([s.after for s in gd(loss, start, 0.1, 10)])
+    assert torch.allclose(run.records[:, :2], real, rtol=1e-13, atol=1e-14)
+
+
+def test_an_update_of_ones_own_needs_no_more_than_its_formulas():
+    w, m, g, rate, keep = sympy.symbols("w m g eta mu", real=True)
+    heavy_ball = recurrence_of(
+        {w: w - rate * (keep * m + g), m: keep * m + g}, locals=[(g, w**3 - w)], name="heavy ball"
+    )
+    assert [str(p) for p in heavy_ball.parameters] == ["eta", "mu"]
+    run = simulate(heavy_ball, [0.5, 0.0], {"eta": 0.1, "mu": 0.9}, 3, backend="eager")
+    place, speed = 0.5, 0.0
+    for record in run.records:
+        speed = 0.9 * speed + place**3 - place
+        place = place - 0.1 * speed
+        assert float(record[0]) == pytest.approx(place, rel=1e-14)
+        assert float(record[1]) == pytest.approx(speed, rel=1e-14)
 
 
 # -------------------------------------------------------------------------- schedulers
