@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +98,7 @@ def gradient_flow(
     """
     objective = Objective.of(loss, len(start), start.dtype, start.device)
     objective.check(start)
-    grid = _grid(times)
+    grid = increasing(times)
     if method not in METHODS:
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     if not (rtol > 0 and atol > 0):
@@ -135,82 +135,134 @@ def gradient_flow(
         checkpoint_every=checkpoint_every,
     ) as recorder:
         field = _Field(objective)
-        begin: Array = start.detach().cpu().to(torch.float64).numpy()
-        settings: dict[str, Any] = {"rtol": max(rtol, 2.3e-14), "atol": atol}
-        steps, row, restored = 0, 0, recorder.restored
-        end = begin
-        if restored is not None:
-            steps, row, end = restored["step"], restored["row"], restored["end"]
-            settings["first_step"] = restored["h"]
-        event: NumericEvent | None = None
-        solver: Any = None
-        before: dict[str, Any] = {}
 
         def tensor(y: Array) -> Tensor:
             return torch.from_numpy(np.array(y)).clone().to(objective.device, objective.dtype)
 
-        def write(number: int, y: Array) -> None:
+        def line(number: int, y: Array) -> dict[str, float]:
             w = tensor(y)
-            line = {"time": float(grid[number]), "evaluations": field.calls}
-            line |= measurer(number, w)
-            line |= {name: float(f(number, w)) for name, f in watched.items()}
-            recorder.append(line)
+            row = {"time": float(grid[number]), "evaluations": float(field.calls)}
+            row |= measurer(number, w)
+            return row | {name: float(f(number, w)) for name, f in watched.items()}
 
-        def integrator() -> dict[str, Any]:
-            return {
-                "step": steps,
-                "t": float(solver.t),
-                "y": np.array(solver.y),
-                "h": float(solver.h_abs),
-                "calls": field.calls,
-            }
-
-        def state() -> dict[str, Any]:
-            return integrator() | {"row": row, "end": end, "measurer": measurer.state()}
-
-        try:
-            if restored is None:
-                solver = METHODS[method](field, grid[0], begin, math.inf, **settings)
-                write(0, begin)
-                row = 1
-                before = integrator()
-            else:
-                # The step after a restart needs nothing but point, time and proposed length.
-                solver = METHODS[method](field, restored["t"], restored["y"], math.inf, **settings)
-                measurer.restore(restored["measurer"])
-                field.calls = restored["calls"]
-                before = integrator()
-            while row < len(grid):
-                if solver.t < grid[row]:
-                    if steps >= maximum:
-                        raise NoConvergence("time of the flow", float(solver.t), float(grid[-1]))
-                    before = integrator()
-                    _advance(solver, float(grid[-1]))
-                    steps += 1
-                inside = None
-                while row < len(grid) and grid[row] <= solver.t:
-                    if inside is None:
-                        calls, inside = field.calls, solver.dense_output()
-                        field.calls = calls
-                    end = inside(grid[row])
-                    write(row, end)
-                    row += 1
-                recorder.checkpoint_if_due(steps, state)
-        except OutOfMemory as error:
-            recorder.finish(error)
-            raise
-        except NumericEvent as found:
-            event = BecameNaN(steps, found.what) if isinstance(found, BecameNaN) else found
-        # The last step is done again by whoever goes on to more times: they may lie within it.
-        recorder.finish(event, state() | before if event is None else None)
+        followed = follow(
+            field,
+            start.detach().cpu().to(torch.float64).numpy(),
+            grid,
+            line,
+            recorder,
+            method=method,
+            rtol=rtol,
+            atol=atol,
+            maximum=maximum,
+            state=measurer.state,
+            restore=measurer.restore,
+        )
         return Tracked(
             recorder.records(),
-            tensor(end),
-            steps,
-            event,
+            tensor(followed.end),
+            followed.steps,
+            followed.event,
             dict(measurer.missed),
             math.nan if eta is None else eta,
         )
+
+
+class Counted(Protocol):
+    """A vector field that counts how often it is evaluated."""
+
+    calls: int
+
+    def __call__(self, time: float, y: Array, /) -> Array:
+        """The velocity at ``y`` of shape (n,)."""
+
+
+class Followed(NamedTuple):
+    """The solution at the last time that was recorded, accepted steps, and what ended it."""
+
+    end: Array
+    steps: int
+    event: NumericEvent | None
+
+
+def follow(
+    field: Counted,
+    begin: Array,
+    grid: Array,
+    line: Callable[[int, Array], Mapping[str, float]],
+    recorder: Recorder,
+    *,
+    method: str,
+    rtol: float,
+    atol: float,
+    maximum: int,
+    state: Callable[[], Mapping[str, Any]],
+    restore: Callable[[Mapping[str, Any]], None],
+) -> Followed:
+    """Integrate ``y' = field(t, y)`` and append ``line(i, y(grid[i]))`` for every i.
+
+    Checkpoints hold the integrator and ``state()``, which ``restore`` takes back.
+
+    Raises:
+        OutOfMemory: the device has no room; the records are finished first.
+    """
+    settings: dict[str, Any] = {"rtol": max(rtol, 2.3e-14), "atol": atol}
+    restored = recorder.restored
+    steps, row, end = 0, 0, begin
+    if restored is not None:
+        steps, row, end = restored["step"], restored["row"], restored["end"]
+        settings["first_step"] = restored["h"]
+    event: NumericEvent | None = None
+    solver: Any = None
+    before: dict[str, Any] = {}
+
+    def integrator() -> dict[str, Any]:
+        return {
+            "step": steps,
+            "t": float(solver.t),
+            "y": np.array(solver.y),
+            "h": float(solver.h_abs),
+            "calls": field.calls,
+        }
+
+    def everything() -> dict[str, Any]:
+        return integrator() | {"row": row, "end": end, "more": state()}
+
+    try:
+        if restored is None:
+            solver = METHODS[method](field, grid[0], begin, math.inf, **settings)
+            recorder.append(line(0, begin))
+            row = 1
+        else:
+            # The step after a restart needs nothing but point, time and proposed length.
+            solver = METHODS[method](field, restored["t"], restored["y"], math.inf, **settings)
+            restore(restored["more"])
+            field.calls = restored["calls"]
+        before = integrator()
+        while row < len(grid):
+            if solver.t < grid[row]:
+                if steps >= maximum:
+                    raise NoConvergence("time of the flow", float(solver.t), float(grid[-1]))
+                before = integrator()
+                _advance(solver, float(grid[-1]))
+                steps += 1
+            inside = None
+            while row < len(grid) and grid[row] <= solver.t:
+                if inside is None:
+                    calls, inside = field.calls, solver.dense_output()
+                    field.calls = calls
+                end = inside(grid[row])
+                recorder.append(line(row, end))
+                row += 1
+            recorder.checkpoint_if_due(steps, everything)
+    except OutOfMemory as error:
+        recorder.finish(error)
+        raise
+    except NumericEvent as found:
+        event = BecameNaN(steps, found.what) if isinstance(found, BecameNaN) else found
+    # The last step is done again by whoever goes on to more times: they may lie within it.
+    recorder.finish(event, everything() | before if event is None else None)
+    return Followed(end, steps, event)
 
 
 def _advance(solver: Any, end: float) -> None:
@@ -225,7 +277,12 @@ def _advance(solver: Any, end: float) -> None:
         raise Diverged(0, size)
 
 
-def _grid(times: Sequence[float] | Array) -> Array:
+def increasing(times: Sequence[float] | Array) -> Array:
+    """``times`` as an array (T,).
+
+    Raises:
+        ValueError: unless they are finite, increasing, and at least one.
+    """
     grid = np.asarray(times, dtype=np.float64)
     if grid.ndim != 1 or len(grid) == 0 or not np.all(np.isfinite(grid)):
         raise ValueError("times must be a non-empty sequence of finite numbers")
