@@ -15,7 +15,7 @@ def dense_hessian(products: SymmetricOperator) -> Tensor:
     """``Hess L(w)`` of shape (D, D), exactly symmetric, by D products.
 
     Raises:
-        ValueError: the products are not symmetric, so the loss is not what autograd differentiates.
+        ValueError: the products are not symmetric, so the gradient is that of no function.
     """
     eye = torch.eye(products.size, dtype=products.point.dtype, device=products.point.device)
     matrix = products.block(eye)
@@ -35,6 +35,5 @@ def check_symmetric(matrix: Tensor, size: Tensor | float | None = None) -> None:
     if off > ASYMMETRY.get(matrix.dtype, 1e-2) * float(size):
         raise ValueError(
             f"the Hessian is not symmetric: entries differ by {off:.3g} where they are up to "
-            f"{float(size):.3g}; a detach(), no_grad or custom backward inside the loss hides a "
-            f"part of it from the derivative"
+            f"{float(size):.3g}; a custom backward inside the loss is not the derivative of its forward"
         )
