@@ -19,6 +19,7 @@ from sympy import Expr, Symbol
 
 from eostheory.trajectories.lowering import lower
 from eostheory.trajectories.recurrence import Recurrence
+from eostheory.trajectories.reductions_affine import AffineBatchNorm, affine_batch_norm
 from eostheory.trajectories.reductions_base import Reduction
 from eostheory.trajectories.reductions_batchnorm import (
     LinearBatchNorm,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "AffineBatchNorm",
     "DroppedVariables",
     "EigenCoordinates",
     "LinearBatchNorm",
@@ -53,6 +55,7 @@ __all__ = [
     "Rotated",
     "Sphere",
     "TwoLayerLinear",
+    "affine_batch_norm",
     "closes",
     "commutes",
     "dropped_variables",
@@ -210,6 +213,8 @@ def _of_module(module: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Redu
         return (two_layer_linear(inputs.T, y, first.out_features, normalized=False),)
     if isinstance(second, nn.BatchNorm1d) and second.training:
         gamma, beta = second.weight, second.bias
+        if second.affine and gamma.requires_grad and beta.requires_grad:
+            return (affine_batch_norm(inputs, y, epsilon=second.eps),)
         if second.affine and (gamma.requires_grad or beta.requires_grad):
             return ()
         scale, shift = (float(gamma), float(beta)) if second.affine else (1.0, 0.0)

@@ -94,21 +94,15 @@ class Rotated(Reduction):
         """Number r of coordinates that the loss sees."""
         return len(self.sigma)
 
-    @property
-    def pull(self) -> list[float]:
-        """``g = 2 gamma e``."""
-        return [2 * self.gamma * float(e) for e in self.aim]
-
     @cached_property
     def closed(self) -> Closed:
         coefficient = Coefficients(self.as_parameters)
         lam = [float(s) ** 2 for s in self.sigma]
-        pull = self.pull
+        aim = [float(e) for e in self.aim]
         return rotated_recurrence(
             lam=coefficient("lambda", lam),
-            pull=coefficient("g", pull),
-            step=coefficient("lambda_g", [a * b for a, b in zip(lam, pull, strict=True)]),
-            aim=coefficient("e", [float(e) for e in self.aim]),
+            step=coefficient("lambda_e", [a * b for a, b in zip(lam, aim, strict=True)]),
+            aim=coefficient("e", aim),
             gamma=coefficient("gamma", [self.gamma])[0],
             rest=coefficient("rest", [self.rest])[0],
             epsilon=coefficient("epsilon", [self.epsilon])[0] if self.epsilon else None,
@@ -260,28 +254,35 @@ class ThreeDimensional(Rotated):
 def rotated_recurrence(
     *,
     lam: Sequence[Expr],
-    pull: Sequence[Expr],
     step: Sequence[Expr],
     aim: Sequence[Expr],
-    gamma: Expr,
+    gamma: Expr | None,
     rest: Expr,
     count: int,
     null: bool,
     decay: bool,
     coefficients: Coefficients,
     epsilon: Expr | None = None,
+    mean: Expr | None = None,
 ) -> Closed:
-    """The recurrence in s: ``lam`` are sigma_i^2, ``pull`` is g, ``step`` their products."""
+    """The recurrence in s: ``lam`` are sigma_i^2, ``aim`` is e, ``step`` their products.
+
+    With the ``mean`` of the targets and no ``gamma``, gamma and beta are trained too and join the
+    state.
+    """
     r = len(lam)
     s = [real(f"s_{i + 1}") for i in range(r)]
     unseen: list[Symbol] = [real("null")] if null else []
     sums = Sums()
     keep: Expr = sums.name("keep", 1 - ETA * DECAY) if decay else sympy.Integer(1)
     size2 = sums("size2", [v**2 for v in s])
-    along = sums("along", [g * v for g, v in zip(pull, s, strict=True)])
+    along = sums("along", [e * v for e, v in zip(aim, s, strict=True)])
+    seen2 = size2
     if epsilon is not None:
         size2 = sums.name("room", size2 + epsilon)
-    rate = sums.name("rate", ETA / sympy.sqrt(size2))
+    if gamma is None:
+        gamma = real("gamma")
+    rate = sums.name("rate", 2 * gamma * ETA / sympy.sqrt(size2))
     turn = rate * along / size2
     if epsilon is not None:
         turn = turn + 2 * gamma**2 * epsilon * ETA / size2**2
@@ -290,13 +291,21 @@ def rotated_recurrence(
         v * (keep - shrink * a) + rate * b for v, a, b in zip(s, lam, step, strict=True)
     ]
     update += [keep * x for x in unseen]
+    outer: list[Symbol] = []
+    if mean is not None:
+        beta = real("beta")
+        outer = [gamma, beta]
+        fit = along / sympy.sqrt(size2)
+        slope = gamma - fit if epsilon is None else gamma * seen2 / size2 - fit
+        update += [keep * gamma - 2 * ETA * slope, keep * beta - 2 * ETA * (beta - mean)]
+        rest = rest + (beta - mean) ** 2
     # observables see no locals
     length = sympy.sqrt(sympy.Add(*(v**2 for v in s), *([epsilon] if epsilon else [])))
     loss = sympy.Add(*((gamma * v / length - e) ** 2 for v, e in zip(s, aim, strict=True))) + rest
     norm2 = sympy.Add(*(v**2 / a for v, a in zip(s, lam, strict=True)), *(x**2 for x in unseen))
     kept = 1 - ETA * DECAY if decay else sympy.Integer(1)
     return Closed(
-        state=(*s, *unseen),
+        state=(*s, *unseen, *outer),
         update=tuple(update),
         parameters=(ETA, *([DECAY] if decay else []), *coefficients.symbols),
         observables={

@@ -117,12 +117,10 @@ def test_the_builder_of_normalised_regressions_writes_the_proved_update():
         sigma = sympy.symbols(f"sigma_1:{r + 1}", positive=True)
         aim = sympy.symbols(f"e_1:{r + 1}", real=True)
         gamma = Symbol("gamma", positive=True)
-        pull = [2 * gamma * e for e in aim]
         built = recurrence(
             rotated_recurrence(
                 lam=[s**2 for s in sigma],
-                pull=pull,
-                step=[s**2 * g for s, g in zip(sigma, pull, strict=True)],
+                step=[s**2 * e for s, e in zip(sigma, aim, strict=True)],
                 aim=list(aim),
                 gamma=gamma,
                 rest=sympy.Integer(0),
@@ -180,12 +178,10 @@ def test_gradient_descent_on_the_weight_commutes_with_the_rotation():
     gamma = sqrt(5)
     aim = [Rational(2), Rational(1)]
     lam = [Rational(9), Rational(1)]
-    pull = [2 * gamma * e for e in aim]
     reduced = recurrence(
         rotated_recurrence(
             lam=lam,
-            pull=pull,
-            step=[a * b for a, b in zip(lam, pull, strict=True)],
+            step=[a * b for a, b in zip(lam, aim, strict=True)],
             aim=aim,
             gamma=gamma,
             rest=sympy.Integer(0),
@@ -285,7 +281,8 @@ def test_a_torch_module_follows_its_reduction():
         nn.Linear(3, 1, bias=False), nn.BatchNorm1d(1, eps=0.01, affine=False)
     ).double()
     deep = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 1, bias=False)).double()
-    for module in (norm, deep):
+    affine = nn.Sequential(nn.Linear(3, 1, bias=False), nn.BatchNorm1d(1)).double()
+    for module in (norm, affine, deep):
         (reduced,) = reductions_of(module, x, y[:, None])
         weights = list(module.parameters())
         with torch.no_grad():
@@ -294,7 +291,9 @@ def test_a_torch_module_follows_its_reduction():
 
         def full(weights=weights, module=module):
             found = [w.detach().clone() for w in weights]
-            return (found[0][0],) if module is norm else (found[1][0], found[0])
+            if module is deep:
+                return found[1][0], found[0]
+            return (found[0][0], *(x[0] for x in found[1:]))
 
         start = reduced.reduce(*full())
         for _ in range(30):
@@ -318,7 +317,7 @@ def test_modules_that_are_something_else_have_no_known_reduction():
     others = (
         nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 1, bias=False)),
         nn.Sequential(nn.Linear(2, 4, bias=False), nn.Tanh(), nn.Linear(4, 1, bias=False)),
-        nn.Sequential(nn.Linear(2, 1, bias=False), nn.BatchNorm1d(1)),
+        nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1)),
         nn.Sequential(nn.Linear(2, 1, bias=False), nn.BatchNorm1d(1, affine=False)).eval(),
         nn.Linear(2, 1),
     )
