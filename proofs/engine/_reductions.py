@@ -104,8 +104,11 @@ one = vector("one", "n", r"\mathbf{1}")
 P = matrix("P", "n", "r", "P")
 B = matrix("B", "d", "r", "V")
 y = vector("y", "n", "y")
-gamma = scalar("gamma", r"\gamma", positive=True)
+gamma = scalar("gamma", r"\gamma")
 epsilon = scalar("epsilon", r"\epsilon", nonnegative=True)
+gamma_next = scalar("gamma_next", r"\gamma_{t+1}")
+beta_next = scalar("beta_next", r"\beta_{t+1}")
+y_mean = scalar("y_mean", r"\bar y")
 beta = scalar("beta", r"\beta")
 w = vector("w", "d", "w_t")
 w_next = vector("w_next", "d", "w_{t+1}")
@@ -139,9 +142,9 @@ def normalised(m: Model) -> Expr:
     return norm2(outputs - y) / n
 
 
-def rotated(m: Model) -> None:
-    """Coordinates of the weight and of the targets."""
-    goal = 1 / sqrt(n) * (y - beta * one)
+def rotated(m: Model, shift: Expr = beta) -> None:
+    """Coordinates of the weight and of the targets less a shift."""
+    goal = 1 / sqrt(n) * (y - shift * one)
     m.define(s, Sigma @ (B.T @ w))
     m.define(seen, B.T @ w)
     m.define(null, across(w))

@@ -57,10 +57,12 @@ from ._reductions import (
     Z,
     bend,
     beta,
+    beta_next,
     e,
     epsilon,
     eta,
     gamma,
+    gamma_next,
     h,
     keep,
     known,
@@ -88,6 +90,7 @@ from ._reductions import (
     way,
     width,
     y,
+    y_mean,
     z,
 )
 
@@ -346,12 +349,37 @@ normalised_bend = Equation(
 )
 
 
+trained = {
+    "loss": Equation(loss, norm2(gamma / length * s - e) + (beta - y_mean) ** 2 + rest),
+    "s": normalised["s"],
+    "null": normalised["null"],
+    "gamma": Equation(
+        gamma_next,
+        keep * gamma - 2 * eta * (gamma * norm2(s) / length**2 - dot(e, s) / length),
+    ),
+    "beta": Equation(beta_next, keep * beta - 2 * eta * (beta - y_mean)),
+}
+
+
 def derive_normalised(m: Model) -> None:
     """Data by their singular values; the step from the loss, rotated."""
     m.define(loss, v.normalised(m))
     v.rotated(m)
     m.define(w_next, keep * w - eta * m.gradient(loss, w))
     m.step("a step of gradient descent with weight decay, rotated")
+    m.define(s_next, Sigma @ (B.T @ w_next))
+    m.define(null_next, v.across(w_next))
+
+
+def derive_trained(m: Model) -> None:
+    """The same with gradients in gamma and beta; the targets by their mean."""
+    m.define(loss, v.normalised(m))
+    m.define(y_mean, dot(one, y) / n)
+    v.rotated(m, y_mean)
+    m.define(w_next, keep * w - eta * m.gradient(loss, w))
+    m.define(gamma_next, keep * gamma - eta * m.differentiate(loss, gamma, as_expr(1)))
+    m.define(beta_next, keep * beta - eta * m.differentiate(loss, beta, as_expr(1)))
+    m.step("a step of gradient descent with weight decay on all of them, rotated")
     m.define(s_next, Sigma @ (B.T @ w_next))
     m.define(null_next, v.across(w_next))
 
@@ -399,20 +427,25 @@ def normalised_data(sample: Sample, run: RunningError, least: int = 1) -> v.Tabl
     }
 
 
-def batch_norm_loss(t: v.Table, weight: Tensor) -> Tensor:
+def batch_norm_loss(
+    t: v.Table, weight: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
+) -> Tensor:
     """The mean squared error of the normalised scores."""
+    scale, shift = t[gamma] if scale is None else scale, t[beta] if shift is None else shift
     scores = t[Z] @ weight
     count = len(scores)
     centred = scores - scores.sum() / count
     deviation = ((centred * centred).sum() / count + t[epsilon]).sqrt()
-    error = t[gamma] * centred / deviation + t[beta] - t[y]
+    error = scale * centred / deviation + shift - t[y]
     return (error * error).sum() / count
 
 
-def normalised_table(run: RunningError, t: v.Table, found: v.Table) -> v.Table:
+def normalised_table(
+    run: RunningError, t: v.Table, found: v.Table, shift: Tensor | None = None
+) -> v.Table:
     """The letters of the data and of the weight's coordinates, with what was found."""
     root = torch.tensor(float(len(t[y])), dtype=torch.float64).sqrt()
-    goal = (t[y] - t[beta]) / root
+    goal = (t[y] - (t[beta] if shift is None else shift)) / root
     aim = t[P].T @ goal
     missed = goal - t[P] @ aim
     seen_now = t[B].T @ t[w]
@@ -444,6 +477,27 @@ def simulate_normalised(sample: Sample) -> None:
             }
             sample.observe(normalised_table(run, t, found))
             t[w] = run.fresh(after)
+
+
+def simulate_trained(sample: Sample) -> None:
+    """Gradient descent with weight decay on weight, gamma and beta, by autograd."""
+    with RunningError() as run:
+        t = normalised_data(sample, run)
+        centre = t[y].sum() / len(t[y])
+        for _ in range(sample.draw(st.integers(1, 3), "steps")):
+            now = (t[w], t[gamma], t[beta])
+            after = v.descent(partial(batch_norm_loss, t), now, t[eta], t[lam])
+            seen_after = t[B].T @ after[0]
+            found = {
+                y_mean: centre,
+                w_next: after[0],
+                s_next: t[Sigma] @ seen_after,
+                null_next: after[0] - t[B] @ seen_after,
+                gamma_next: after[1],
+                beta_next: after[2],
+            }
+            sample.observe(normalised_table(run, t, found, centre))
+            t |= dict(zip((w, gamma, beta), map(run.fresh, after), strict=True))
 
 
 def simulate_bend(sample: Sample) -> None:
@@ -485,6 +539,13 @@ CLAIMS = [
         hypotheses=ORTHONORMAL | CENTRED,
         derive=derive_normalised,
         simulate=simulate_normalised,
+    ),
+    Claim(
+        "engine/batch-norm.affine",
+        trained,
+        hypotheses=ORTHONORMAL | CENTRED,
+        derive=derive_trained,
+        simulate=simulate_trained,
     ),
     Claim(
         "engine/batch-norm.hessian",
