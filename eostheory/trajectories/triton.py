@@ -27,8 +27,9 @@ class Kernel:
     """A program as a Triton kernel; it is printed, and compiled for a device, at its first use.
 
     Additions, products, quotients and roots are rounded as IEEE 754 says and, unless ``fma``,
-    never fused: for float64 Triton emits ``div.rn`` and ``sqrt.rn``, and with
-    ``enable_fp_fusion=False`` also ``mul.rn`` and ``add.rn``, which no later stage may contract.
+    never fused.  Triton's own ``div_rn`` and ``sqrt_rn`` are for float32 alone, but for float64 its
+    plain quotient and root are ``div.rn.f64`` and ``sqrt.rn.f64``, since PTX has no others; with
+    ``enable_fp_fusion=False`` it emits ``mul.rn`` and ``add.rn``, which no later stage may contract.
 
     Args:
         program: what to run.
