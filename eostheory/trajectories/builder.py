@@ -6,7 +6,7 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence
 
-from eostheory.trajectories.program import Instruction
+from eostheory.trajectories.program import TRANSCENDENTAL, Instruction
 
 _CONSTANT, _ONCE, _STEP = range(3)
 
@@ -14,6 +14,25 @@ _CONSTANT, _ONCE, _STEP = range(3)
 # ready late (a quotient, a root) is used late.
 _LATENCY = {"sqrt": 20, "div": 14, "neg": 1, "abs": 1}
 _SLOW = 60
+
+
+def latency(operation: str) -> int:
+    """Rough number of cycles after which a result can be used."""
+    return _LATENCY.get(operation, _SLOW if operation in TRANSCENDENTAL else 4)
+
+
+def latest_first_needed(code: Sequence[Instruction]) -> list[Instruction]:
+    """The same operations, each as late as the longest way to the end of the step allows.
+
+    A processor serves what stands first; so nothing that could wait delays what others wait for.
+    """
+    distance: dict[int, int] = {}
+    for target, operation, operands in reversed(code):
+        own = distance.setdefault(target, 0) + latency(operation)
+        distance[target] = own
+        for value in operands:
+            distance[value] = max(distance.get(value, 0), own)
+    return sorted(code, key=lambda i: -distance[i.target])
 
 
 class Builder:
@@ -62,7 +81,7 @@ class Builder:
         found = known.get(key := (operation, *operands))
         if found is None:
             start = max(self._ready[i] for i in operands)
-            late = start + _LATENCY.get(operation, 4) if level == _STEP else 0
+            late = start + latency(operation) if level == _STEP else 0
             found = known[key] = self._new(level, late)
             code = self.section if level == _STEP else self.hoisted
             code.append(Instruction(found, operation, operands))
@@ -137,10 +156,3 @@ class Builder:
                 assert result is not None
                 return result
             square = self.emit("mul", square, square)
-
-    def slow(self, operation: str, *operands: int) -> int:
-        """A transcendental operation; what waits for it should wait long."""
-        value = self.emit(operation, *operands)
-        if self.depends_on_state(value):
-            self._ready[value] = max(self._ready[i] for i in operands) + _SLOW
-        return value

@@ -19,12 +19,11 @@ class Emitter:
     Args:
         function: where to.
         lanes: trajectories per value.
-        chains: values per variable of a tile.
         fma: let products be contracted into sums.
     """
 
-    def __init__(self, function: ir.Function, lanes: int, chains: int, fma: bool) -> None:
-        self.module, self.lanes, self.chains = function.module, lanes, chains
+    def __init__(self, function: ir.Function, lanes: int, fma: bool) -> None:
+        self.module, self.lanes = function.module, lanes
         self.flags = ("contract",) if fma else ()
         self.b = ir.IRBuilder(function.append_basic_block("entry"))
         self.real, self.int, self.bool = (
@@ -62,35 +61,11 @@ class Emitter:
         place = self.b.gep(pointer, [index])
         return place if kind is None else self.b.bitcast(place, kind.as_pointer())
 
-    def scratch(self, kind: ir.Type, rows: int, name: str) -> ir.Value:
-        """Room for rows of a tile on the stack."""
-        size = max(1, rows) * self.chains * self.lanes
-        room = self.b.alloca(kind, ir.Constant(I32, size), name)
+    def scratch(self, kind: ir.Type, size: int) -> ir.Value:
+        """Room for ``size`` values on the stack; a function makes all of its rooms at once."""
+        room = self.b.alloca(kind, ir.Constant(I32, max(1, size)))
         room.align = 64
         return room
-
-    def in_row(self, room: ir.Value, row: int, chain: int, kind: ir.Type) -> ir.Value:
-        index = (row * self.chains + chain) * self.lanes
-        return self.at(room, ir.Constant(I64, index), kind)
-
-    def load_rows(self, room: ir.Value, rows: int, kind: ir.Type) -> list[ir.Value]:
-        """Chain by chain, the values of each row."""
-        return [
-            self.b.load(self.in_row(room, row, chain, kind), align=8 * self.lanes)
-            for chain in range(self.chains)
-            for row in range(rows)
-        ]
-
-    def store_rows(self, values: Sequence[ir.Value], room: ir.Value) -> None:
-        """Values as `load_rows` gives them."""
-        rows = len(values) // self.chains
-        for i, value in enumerate(values):
-            chain, row = divmod(i, rows)
-            self.b.store(value, self.in_row(room, row, chain, value.type), align=8 * self.lanes)
-
-    def by_chain(self, values: Sequence[ir.Value]) -> list[Sequence[ir.Value]]:
-        rows = len(values) // self.chains
-        return [values[c * rows : (c + 1) * rows] for c in range(self.chains)]
 
     @contextmanager
     def loop(self, count: ir.Value | int) -> Iterator[ir.Value]:
@@ -149,9 +124,6 @@ class Emitter:
             one = self.call(name, DOUBLE, *(self.b.extract_element(v, lane) for v in x))
             result = self.b.insert_element(result, one, lane)
         return result
-
-    def results(self, wanted: Sequence[int], values: dict[int, ir.Value]) -> list[ir.Value]:
-        return [values[i] for i in wanted]
 
     def splat(self, scalar: ir.Value) -> ir.Value:
         if self.lanes == 1:

@@ -1,17 +1,21 @@
-"""The program as LLVM IR: a loop that carries several trajectories as the lanes of one vector.
+"""The program as LLVM IR: a loop that carries several trajectories as the lanes of vectors.
 
-For each tile of W trajectories::
+A tile is ``chains`` vectors of ``lanes`` trajectories.  Its state lives in rooms on the stack,
+rows of as many doubles, but for the inner loop, where it lives in registers::
 
-    gather state, parameters, status; hoisted part
-    for each block of steps, which ends at a record, at a look in between, or at the last step:
-        steps of the block
-        look: did any lane diverge, stand still or underflow?   (rarely: note it, freeze the lane)
-        at a record: observables, store
-    scatter state and status
+    for each tile:
+        gather state, parameters, status; hoisted part
+        for each block of steps, which ends at a record, at a look in between, or at the last step:
+            all steps but one, for all chains in turn
+            one more, and a look: did any lane diverge, stand still or underflow?
+            rarely: note it
+            at a record: observables, store
+        scatter state
 
-The last step of a block stands apart from the loop over the others, so that only there the
-state before the step is kept for comparison.  A lane that ended goes on being computed and is
-thrown away, until all lanes of the tile have ended; so no lane depends on its neighbours.
+The last step of a block stands apart, so that only there the state before it is kept for
+comparison.  It and all that follows is written once for one chain and loops over the chains: it
+is the inner loop that pays for being long.  A lane that ended goes on being computed and is
+thrown away until all lanes of the tile have ended; so no lane depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -22,16 +26,16 @@ from functools import reduce
 from llvmlite import ir  # type: ignore[import-untyped]
 
 from eostheory.trajectories import support
-from eostheory.trajectories.emitter import DOUBLE, I1, I8, I32, I64, Emitter
-from eostheory.trajectories.program import Instruction, Program
+from eostheory.trajectories.emitter import DOUBLE, I8, I64, Emitter
+from eostheory.trajectories.program import Program
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
 ARGUMENTS = (
     "state", "parameters", "records", "status", "at", "begin", "before",
-    "lanes", "step", "steps", "left", "block", "every", "look", "bound", "streaming",
+    "size", "step", "steps", "left", "block", "every", "look", "bound", "streaming",
     "tile", "tiles",
 )  # fmt: skip
-"""Pointers to rows of ``lanes`` values; then the number of trajectories, of steps taken and to
+"""Pointers to rows of ``size`` values; then the number of trajectories, of steps taken and to
 take, of steps to the next record, in the first block, between records, and between looks; the
 bound; whether full tiles may be stored around the cache; first tile and the one after the last.
 """
@@ -59,289 +63,253 @@ class _Kernel(Emitter):
     def __init__(
         self, program: Program, lanes: int, chains: int, fma: bool, function: ir.Function
     ) -> None:
-        super().__init__(function, lanes, chains, fma)
-        self.width = ir.Constant(I64, lanes * chains)
-        self.program, self.n = program, len(program.state)
+        super().__init__(function, lanes, fma)
+        self.program, self.n, self.chains = program, len(program.state), chains
         self.arg = dict(zip(ARGUMENTS, function.args, strict=True))
-
-    def write(self) -> None:
-        b, a = self.b, self.arg
-        program, n, zero = self.program, self.n, ir.Constant(I64, 0)
-        rows = max(n, len(program.parameters), len(program.observables))
-        self.room = self.scratch(DOUBLE, rows, "room")
-        self.rooms = [self.scratch(DOUBLE, n, name) for name in ("old", "before", "new")]
-        self.codes = self.scratch(I64, 1, "codes")
-        self.summary, self.events, self.bad = (
-            b.alloca(I64, name=name) for name in ("summary", "events", "bad")
-        )
-        b.store(zero, self.events)
-        b.store(zero, self.bad)
         self.constants = {i: self.reals(c) for i, c in program.constants.items()}
-        self.bound = self.splat(a["bound"])
-        names = ("tile", "header", "first", "loop", "last", "look", "after", "record", "next",
-                 "end", "following", "return")  # fmt: skip
-        self.blocks = {name: b.append_basic_block(name) for name in names}
-        at = self.blocks
-        entry = b.block
-        b.cbranch(b.icmp_signed("<", a["tile"], a["tiles"]), at["tile"], at["return"])
+        # what the step and the observables need of the hoisted part
+        first = range(self.n + len(program.parameters))
+        defined = {*first[self.n :], *(i.target for i in program.hoisted)}
+        used = {*program.next, *program.observations}
+        for instruction in (*program.body, *program.observed):
+            used.update(instruction.operands)
+        self.kept = sorted(defined & used)
 
-        b.position_at_end(at["tile"])
-        tile = b.phi(I64)
-        tile.add_incoming(a["tile"], entry)
-        self.offset = b.mul(tile, self.width)
-        room_left = b.sub(a["lanes"], self.offset)
-        self.count = self.min(room_left, self.width)
-        self.tile = {
-            "room": self.room,
-            "codes": self.codes,
-            "size": a["lanes"],
-            "offset": self.offset,
-            "count": self.count,
-            "lanes": self.width,
-        }
-        self._tile()
+    # rooms: row after row, each of `chains * lanes` doubles
+    def _place(self, room: ir.Value, row: int, chain: ir.Value | int, kind: ir.Type) -> ir.Value:
+        if isinstance(chain, int):
+            shift = ir.Constant(I64, (row * self.chains + chain) * self.lanes)
+        else:
+            shift = self.b.mul(chain, ir.Constant(I64, self.lanes))
+            shift = self.b.add(shift, ir.Constant(I64, row * self.chains * self.lanes))
+        return self.at(room, shift, kind)
 
-        b.position_at_end(at["following"])
-        tile_after = b.add(tile, ir.Constant(I64, 1))
-        tile.add_incoming(tile_after, at["following"])
-        b.cbranch(b.icmp_signed("<", tile_after, a["tiles"]), at["tile"], at["return"])
-        b.position_at_end(at["return"])
-        happened = b.and_(b.load(self.events), ir.Constant(I64, EVENT))
-        b.ret(b.or_(happened, b.load(self.bad)))
+    def _load(
+        self, room: ir.Value, rows: int, chain: ir.Value | int, kind: ir.Type | None = None
+    ) -> list[ir.Value]:
+        kind = kind or self.real
+        return [
+            self.b.load(self._place(room, row, chain, kind), align=8 * self.lanes)
+            for row in range(rows)
+        ]
 
-    def _support(self, name: str, arguments: tuple[str, ...], **given: ir.Value) -> ir.Value:
+    def _store(self, values: Sequence[ir.Value], room: ir.Value, chain: ir.Value | int) -> None:
+        for row, value in enumerate(values):
+            place = self._place(room, row, chain, self.real)
+            self.b.store(value, place, align=8 * self.lanes)
+
+    def _given(self, chain: ir.Value | int) -> dict[int, ir.Value]:
+        """Constants, and what was hoisted for a chain."""
+        hoisted = self._load(self.hoisted, len(self.kept), chain)
+        return self.constants | dict(zip(self.kept, hoisted, strict=True))
+
+    def _support(self, name: str, **given: ir.Value | int) -> ir.Value:
         """Call what is compiled once for all programs."""
         known = self.arg | self.tile | given
+        arguments = support.FUNCTIONS[name]
         function = self.module.globals.get(name)
         if function is None:
             function = ir.Function(self.module, support.signature(arguments), name)
-        return self.b.call(function, [known[a] for a in arguments])
-
-    def _gather(self, source: ir.Value, rows: int, bound: ir.Value) -> list[ir.Value]:
-        """Rows of the tile's lanes."""
-        if not rows:
-            return []
-        count = ir.Constant(I64, rows)
-        bad = self._support(
-            "eostheory_gather", support.GATHER, source=source, rows=count, bound=bound
+        values = [known[a] for a in arguments]
+        return self.b.call(
+            function, [ir.Constant(I64, v) if isinstance(v, int) else v for v in values]
         )
-        self.b.store(self.b.or_(self.b.load(self.bad), bad), self.bad)
-        return self.load_rows(self.room, rows, self.real)
 
-    def _scatter(self, values: Sequence[ir.Value], goal: ir.Value) -> None:
-        """Rows of the tile's lanes to where they belong."""
-        self.store_rows(values, self.room)
-        rows = ir.Constant(I64, len(values) // self.chains)
-        self._support("eostheory_scatter", support.SCATTER, goal=goal, rows=rows)
+    def write(self) -> None:
+        b, a, program, n = self.b, self.arg, self.program, self.n
+        width = self.lanes * self.chains
+        room = lambda rows, kind=DOUBLE: self.scratch(kind, rows * width)  # noqa: E731
+        self.rooms = [room(n), room(n)]
+        self.previous, self.observed = room(n), room(len(program.observables))
+        self.parameters, self.hoisted = room(len(program.parameters)), room(len(self.kept))
+        self.codes = room(1, I64)
+        self.happened = b.alloca(self.int)
+        self.summary, self.bits = b.alloca(I64), b.alloca(I64)
+        b.store(ir.Constant(I64, 0), self.bits)
+        self.bound = self.splat(a["bound"])
+        self.failed = b.append_basic_block("failed")
+        count = b.sub(a["tiles"], a["tile"])
+        with self.loop(count) as index:
+            self.offset = b.mul(b.add(index, a["tile"]), ir.Constant(I64, width))
+            self.count = self.min(b.sub(a["size"], self.offset), ir.Constant(I64, width))
+            self.tile = {
+                "codes": self.codes, "offset": self.offset, "count": self.count, "lanes": width,
+            }  # fmt: skip
+            self._begin()
+            self._blocks()
+        b.ret(b.load(self.bits))
+        b.position_at_end(self.failed)
+        b.ret(ir.Constant(I64, BAD_START))
 
-    def _tile(self) -> None:
-        b, a, at, program, zero = self.b, self.arg, self.blocks, self.program, ir.Constant(I64, 0)
-        b.store(self._support("eostheory_status", support.STATUS), self.summary)
-        state = self._gather(a["state"], self.n, a["bound"])
+    def _begin(self) -> None:
+        b, a, program = self.b, self.arg, self.program
         infinity = ir.Constant(DOUBLE, float("inf"))
-        parameters = self._gather(a["parameters"], len(program.parameters), infinity)
-        self.given = []
-        for chain in self.by_chain(parameters):
-            values = self.constants | dict(enumerate(chain, start=self.n))
+        rows = len(program.parameters)
+        b.store(self._support("eostheory_status"), self.summary)
+        bad = self._support("eostheory_gather", source=a["state"], room=self.rooms[0], rows=self.n)
+        worse = self._support(
+            "eostheory_gather", source=a["parameters"], room=self.parameters, rows=rows,
+            bound=infinity,
+        )  # fmt: skip
+        fine = b.append_basic_block("fine")
+        wrong = b.icmp_signed("!=", b.or_(bad, worse), ir.Constant(I64, 0))
+        b.cbranch(wrong, self.failed, fine)
+        b.position_at_end(fine)
+        with self.loop(self.chains) as chain:
+            loaded = self._load(self.parameters, rows, chain)
+            values = self.constants | dict(enumerate(loaded, start=self.n))
             self.run(program.hoisted, values)
-            self.given.append(values)
-        came_from = b.block
-        b.cbranch(b.icmp_signed("!=", b.load(self.bad), zero), at["return"], at["header"])
+            self._store([values[i] for i in self.kept], self.hoisted, chain)
 
-        b.position_at_end(at["header"])
-        self.s = [b.phi(self.real) for _ in state]
-        self.total, self.left, self.steps, self.place = (b.phi(I64) for _ in range(4))
-        first = [*state, a["steps"], a["left"], a["block"], zero]
-        phis = [*self.s, self.total, self.left, self.steps, self.place]
+    def _blocks(self) -> None:
+        """All steps of a tile."""
+        b, a, zero = self.b, self.arg, ir.Constant(I64, 0)
+        names = ("header", "live", "after", "record", "next", "end")
+        header, live, after, record, following, end = (b.append_basic_block(x) for x in names)
+        came_from = b.block
+        b.branch(header)
+
+        b.position_at_end(header)
+        kinds = [self.rooms[0].type] * 2 + [I64] * 4
+        phis = [b.phi(kind) for kind in kinds]
+        now, other, self.total, left, self.steps, place = phis
+        first = [*self.rooms, a["steps"], a["left"], a["block"], zero]
         for phi, value in zip(phis, first, strict=True):
             phi.add_incoming(value, came_from)
-        b.cbranch(self._says(support.DEAD), at["after"], at["first"])
-        self._block_of_steps()
-        self._after(self._look(), phis)
+        dead = b.and_(b.load(self.summary), ir.Constant(I64, support.DEAD))
+        b.cbranch(b.icmp_signed("!=", dead, zero), after, live)
 
-    def _says(self, bit: int) -> ir.Value:
-        """Whether the summary of the lanes has this bit."""
-        b = self.b
-        bits = b.and_(b.load(self.summary), ir.Constant(I64, bit))
-        return b.icmp_signed("!=", bits, ir.Constant(I64, 0))
+        b.position_at_end(live)
+        eventful = self._last_step(now, other, self._steps(now))
+        with b.if_then(eventful, likely=False):
+            self._note(now, other)
+        lived = b.block
+        b.branch(after)
 
-    def _step(self, state: Sequence[ir.Value]) -> list[ir.Value]:
-        return self._each(self.program.body, self.program.next, state)
+        b.position_at_end(after)
+        new, old = b.phi(now.type), b.phi(now.type)
+        for phi, if_dead, if_live in ((new, now, other), (old, other, now)):
+            phi.add_incoming(if_dead, header)
+            phi.add_incoming(if_live, lived)
+        total, fewer = b.sub(self.total, self.steps), b.sub(left, self.steps)
+        b.cbranch(b.icmp_signed("==", fewer, zero), record, following)
 
-    def _each(
-        self, code: Sequence[Instruction], wanted: Sequence[int], state: Sequence[ir.Value]
-    ) -> list[ir.Value]:
-        """A section chain after chain, so that a slow operation of one hides behind the rest."""
-        results = []
-        for given, chain in zip(self.given, self.by_chain(state), strict=True):
-            values = given | dict(enumerate(chain))
-            self.run(code, values)
-            results += [values[i] for i in wanted]
-        return results
+        b.position_at_end(record)
+        self._record(new, place)
+        rows = ir.Constant(I64, len(self.program.observables))
+        further = b.add(place, b.mul(a["size"], rows))
+        recorded = b.block
+        b.branch(following)
 
-    def _block_of_steps(self) -> None:
-        b, at, one = self.b, self.blocks, ir.Constant(I64, 1)
-        b.position_at_end(at["first"])
-        before_last = b.sub(self.steps, one)
-        b.cbranch(b.icmp_signed(">", before_last, ir.Constant(I64, 0)), at["loop"], at["last"])
+        b.position_at_end(following)
+        new_left, new_place = b.phi(I64), b.phi(I64)
+        for phi, value, next_value in ((new_left, fewer, a["every"]), (new_place, place, further)):
+            phi.add_incoming(value, after)
+            phi.add_incoming(next_value, recorded)
+        steps = self.min(self.min(new_left, total), a["look"])
+        for phi, value in zip(phis, [new, old, total, new_left, steps, new_place], strict=True):
+            phi.add_incoming(value, following)
+        b.cbranch(b.icmp_signed(">", total, zero), header, end)
 
-        b.position_at_end(at["loop"])
+        b.position_at_end(end)
+        self._support("eostheory_scatter", room=new, goal=a["state"], rows=self.n, streaming=0)
+
+    def _steps(self, now: ir.Value) -> ir.Value:
+        """All steps of a block but the last; returns the room of the state before that."""
+        b, one, zero = self.b, ir.Constant(I64, 1), ir.Constant(I64, 0)
+        several, loop, stored, done = (
+            b.append_basic_block(name) for name in ("several", "loop", "stored", "done")
+        )
+        before, repeats = b.block, b.sub(self.steps, one)
+        b.cbranch(b.icmp_signed(">", repeats, zero), several, done)
+        b.position_at_end(several)
+        begin = [self._load(now, self.n, chain) for chain in range(self.chains)]
+        given = [self._given(chain) for chain in range(self.chains)]
+        b.branch(loop)
+
+        b.position_at_end(loop)
         to_go = b.phi(I64)
-        now = [b.phi(self.real) for _ in self.s]
-        new = self._step(now)
+        to_go.add_incoming(repeats, several)
+        results = []
+        # Chain after chain: what is slow in one hides behind the rest.
+        for start, hoisted in zip(begin, given, strict=True):
+            state = [b.phi(self.real) for _ in start]
+            values = hoisted | dict(enumerate(state))
+            results.append((state, start, values))
+        for state, start, values in results:
+            self.run(self.program.body, values)
+            for phi, value, i in zip(state, start, self.program.next, strict=True):
+                phi.add_incoming(value, several)
+                phi.add_incoming(values[i], loop)
         fewer = b.sub(to_go, one)
-        b.cbranch(b.icmp_signed(">", fewer, ir.Constant(I64, 0)), at["loop"], at["last"])
-        for phi, begin, following in zip(
-            [to_go, *now], [before_last, *self.s], [fewer, *new], strict=True
-        ):
-            phi.add_incoming(begin, at["first"])
-            phi.add_incoming(following, at["loop"])
+        to_go.add_incoming(fewer, loop)
+        b.cbranch(b.icmp_signed(">", fewer, zero), loop, stored)
 
-        b.position_at_end(at["last"])
-        self.previous = [b.phi(self.real) for _ in self.s]
-        for phi, begin, following in zip(self.previous, self.s, new, strict=True):
-            phi.add_incoming(begin, at["first"])
-            phi.add_incoming(following, at["loop"])
-        self.new = self._step(self.previous)
+        b.position_at_end(stored)
+        for chain, (_, _, values) in enumerate(results):
+            self._store([values[i] for i in self.program.next], self.previous, chain)
+        b.branch(done)
+        b.position_at_end(done)
+        room = b.phi(now.type)
+        room.add_incoming(now, before)
+        room.add_incoming(self.previous, stored)
+        self.before_last = room
+        return room
 
-    def _look(self) -> list[tuple[list[ir.Value], ir.Block]]:
-        """Did anything happen?  Returns the state and block of each way on."""
-        b, at = self.b, self.blocks
-        tiny = self.reals(SMALLEST_NORMAL)
-        moving, normal = [], []  # masks of each chain
-        for chain in zip(*map(self.by_chain, (self.s, self.previous, self.new)), strict=True):
+    def _last_step(self, now: ir.Value, other: ir.Value, room: ir.Value) -> ir.Value:
+        """One step from ``room`` to ``other``; whether anything happened since ``now``."""
+        b, tiny = self.b, self.reals(SMALLEST_NORMAL)
+        happened = self.happened
+        b.store(self.ints(0), happened)
+        with self.loop(self.chains) as chain:
+            before, begin = self._load(room, self.n, chain), self._load(now, self.n, chain)
+            (code,) = self._load(self.codes, 1, chain, self.int)
+            values = self._given(chain) | dict(enumerate(before))
+            self.run(self.program.body, values)
+            new = [values[i] for i in self.program.next]
             inside, same, large = [], [], []
-            for old, before, new in zip(*chain, strict=True):
-                size = self.size(new)
+            for x, old, start in zip(new, before, begin, strict=True):
+                size = self.size(x)
                 inside.append(b.fcmp_ordered("<", size, self.bound))
-                same.append(b.icmp_signed("==", *(b.bitcast(x, self.int) for x in (before, new))))
-                unchanged = b.fcmp_ordered("==", new, old)
+                same.append(b.icmp_signed("==", *(b.bitcast(y, self.int) for y in (x, old))))
+                unchanged = b.fcmp_ordered("==", x, start)
                 large.append(b.or_(b.fcmp_ordered(">=", size, tiny), unchanged))
-            moving.append(b.and_(reduce(b.and_, inside), b.not_(reduce(b.and_, same))))
-            normal.append(reduce(b.and_, large))
-        eventful = self.any(b.not_(reduce(b.and_, moving + normal)))
-        came_from = b.block
-        usual = b.and_(self._says(support.QUIET), b.not_(eventful))
-        b.cbranch(usual, at["after"], at["look"])
-
-        b.position_at_end(at["look"])
-        fresh, kept = [], []
-        for code, s, new, moves, large in zip(
-            self.load_rows(self.codes, 1, self.int),
-            self.by_chain(self.s),
-            self.by_chain(self.new),
-            moving,
-            normal,
-            strict=True,
-        ):
+            moving = b.and_(reduce(b.and_, inside), b.not_(reduce(b.and_, same)))
             alive = b.icmp_signed("<", code, self.ints(Status.FIXED_POINT))
             known = b.icmp_signed(">=", code, self.ints(Status.UNDERFLOW))
-            kept += [b.select(alive, x, old) for x, old in zip(new, s, strict=True)]
-            fresh.append(b.and_(alive, b.not_(b.and_(moves, b.or_(large, known)))))
-        with b.if_then(self.any(reduce(b.or_, fresh)), likely=False):
-            self._note()
-        slow = b.block
-        b.branch(at["after"])
-        return [(self.s, at["header"]), (self.new, came_from), (kept, slow)]
+            usual = b.and_(moving, b.or_(reduce(b.and_, large), known))
+            fresh = b.sext(b.and_(alive, b.not_(usual)), self.int)
+            b.store(b.or_(b.load(happened), fresh), happened)
+            kept = [b.select(alive, x, start) for x, start in zip(new, begin, strict=True)]
+            self._store(kept, other, chain)
+        return self.any(b.icmp_signed("!=", b.load(happened), self.ints(0)))
 
-    def _note(self) -> None:
+    def _note(self, now: ir.Value, new: ir.Value) -> None:
         """Status of the lanes to which something happened."""
         b, a = self.b, self.arg
-        rooms = dict(zip(("old", "before_last", "new"), self.rooms, strict=True))
-        for room, values in zip(self.rooms, (self.s, self.previous, self.new), strict=True):
-            self.store_rows(values, room)
         first = b.sub(b.add(a["step"], a["steps"]), self.total)
         bits = self._support(
-            "eostheory_note",
-            support.NOTE,
-            **rooms,
-            rows=ir.Constant(I64, self.n),
-            first=first,
-            last=b.add(first, self.steps),
-        )
+            "eostheory_note", old=now, before_last=self.before_last, new=new, rows=self.n,
+            first=first, last=b.add(first, self.steps),
+        )  # fmt: skip
         b.store(bits, self.summary)
-        b.store(b.or_(b.load(self.events), bits), self.events)
+        event = b.and_(bits, ir.Constant(I64, EVENT))
+        b.store(b.or_(b.load(self.bits), event), self.bits)
 
-    def _after(
-        self, ways: list[tuple[list[ir.Value], ir.Block]], phis: list[ir.PhiInstr]
-    ) -> None:
-        b, a, at, zero = self.b, self.arg, self.blocks, ir.Constant(I64, 0)
-        b.position_at_end(at["after"])
-        state = [b.phi(self.real) for _ in self.s]
-        for new, block in ways:
-            for phi, value in zip(state, new, strict=True):
-                phi.add_incoming(value, block)
-        total = b.sub(self.total, self.steps)
-        left = b.sub(self.left, self.steps)
-        b.cbranch(b.icmp_signed("==", left, zero), at["record"], at["next"])
-
-        b.position_at_end(at["record"])
-        place_after = self._record(state)
-        recorded = b.block
-        b.branch(at["next"])
-
-        b.position_at_end(at["next"])
-        new_left, new_place = b.phi(I64), b.phi(I64)
-        new_left.add_incoming(left, at["after"])
-        new_left.add_incoming(a["every"], recorded)
-        new_place.add_incoming(self.place, at["after"])
-        new_place.add_incoming(place_after, recorded)
-        steps = self.min(self.min(new_left, total), a["look"])
-        again = [*state, total, new_left, steps, new_place]
-        for phi, value in zip(phis, again, strict=True):
-            phi.add_incoming(value, at["next"])
-        b.cbranch(b.icmp_signed(">", total, zero), at["header"], at["end"])
-
-        b.position_at_end(at["end"])
-        self._scatter(state, a["state"])
-        b.branch(at["following"])
-
-    def _record(self, state: list[ir.Value]) -> ir.Value:
-        """Store the observables of a state; returns the place of the next record."""
-        b, a = self.b, self.arg
-        observed = self._each(self.program.observed, self.program.observations, state)
-        plain = b.block
-        blank, store, ready = (b.append_basic_block(n) for n in ("blank", "store", "stored"))
-        b.cbranch(self._says(support.QUIET), store, blank)
-        b.position_at_end(blank)
-        nan, blanked = self.reals(float("nan")), []
-        codes = self.load_rows(self.codes, 1, self.int)
-        for code, chain in zip(codes, self.by_chain(observed), strict=True):
+    def _record(self, state: ir.Value, place: ir.Value) -> None:
+        """Store the observables of a state."""
+        b, program, nan = self.b, self.program, self.reals(float("nan"))
+        with self.loop(self.chains) as chain:
+            loaded = self._load(state, self.n, chain)
+            (code,) = self._load(self.codes, 1, chain, self.int)
+            values = self._given(chain) | dict(enumerate(loaded))
+            self.run(program.observed, values)
             over = b.icmp_signed("==", code, self.ints(Status.DIVERGED))
-            blanked += [b.select(over, nan, x) for x in chain]
-        b.branch(store)
-        b.position_at_end(store)
-        shown = []
-        for x, y in zip(observed, blanked, strict=True):
-            phi = b.phi(self.real)
-            phi.add_incoming(x, plain)
-            phi.add_incoming(y, blank)
-            shown.append(phi)
-        rows = len(self.program.observations)
-        goals = [b.add(self.place, b.mul(a["lanes"], ir.Constant(I64, i)))
-                 for i in range(rows + 1)]  # fmt: skip
-        whole, part = b.append_basic_block("whole"), b.append_basic_block("part")
-        b.cbranch(b.icmp_signed("==", self.count, self.width), whole, part)
-        b.position_at_end(part)
-        self._scatter(shown, self.at(a["records"], self.place))
-        b.branch(ready)
-        b.position_at_end(whole)
-        places = [
-            self.at(a["records"], b.add(b.add(g, self.offset), shift), self.real)
-            for shift in (ir.Constant(I64, c * self.lanes) for c in range(self.chains))
-            for g in goals[:-1]
-        ]
-        if self.lanes > 1:
-            around, through = b.append_basic_block("around"), b.append_basic_block("through")
-            b.cbranch(b.icmp_signed("!=", a["streaming"], ir.Constant(I64, 0)), around, through)
-            b.position_at_end(around)
-            once = self.module.add_metadata([ir.Constant(I32, 1)])
-            for x, place in zip(shown, places, strict=True):
-                b.store(x, place, align=8 * self.lanes).set_metadata("nontemporal", once)
-            b.branch(ready)
-            b.position_at_end(through)
-        for x, place in zip(shown, places, strict=True):
-            b.store(x, place, align=8)
-        b.branch(ready)
-        b.position_at_end(ready)
-        return goals[-1]
+            shown = [b.select(over, nan, values[i]) for i in program.observations]
+            self._store(shown, self.observed, chain)
+        self._support(
+            "eostheory_scatter",
+            room=self.observed,
+            goal=self.at(self.arg["records"], place),
+            rows=len(program.observables),
+        )

@@ -19,7 +19,7 @@ from sympy import Expr, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, Not, Or
 
-from eostheory.trajectories.builder import Builder
+from eostheory.trajectories.builder import Builder, latest_first_needed
 from eostheory.trajectories.program import TRANSCENDENTAL, Instruction, Program
 from eostheory.trajectories.recurrence import Recurrence
 from eostheory.trajectories.sharing import Factors, groups
@@ -79,8 +79,8 @@ def lower(recurrence: Recurrence) -> Program:
         observables=recurrence.observables,
         constants={i: c for i, c in builder.constants.items() if i in used},
         hoisted=tuple(hoisted),
-        body=tuple(body),
-        observed=tuple(observed),
+        body=tuple(latest_first_needed(body)),
+        observed=tuple(latest_first_needed(observed)),
         next=tuple(following),
         observations=tuple(observations),
     )
@@ -304,7 +304,7 @@ class _Section:
         exponent = _exponent(e)
         if exponent is None:
             base, upper = self.value(e.base), self.value(e.exp)
-            return self.builder.slow("pow", base, upper)
+            return self.builder.emit("pow", base, upper)
         if exponent > 0:
             return self._raised(e.base, exponent)
         one = self.builder.constant(1.0)
@@ -356,7 +356,7 @@ class _Section:
             return rest
         name = type(e).__name__
         if TRANSCENDENTAL.get(name) == len(e.args):
-            return self.builder.slow(name, *(self.value(a) for a in e.args))
+            return self.builder.emit(name, *(self.value(a) for a in e.args))
         if isinstance(e, Symbol):
             raise _Unsupported(f"{e} is defined nowhere")
         raise _Unsupported(

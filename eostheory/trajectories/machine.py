@@ -22,6 +22,9 @@ from eostheory.trajectories.run import CHECK_INTERVAL, Status, Stretch
 _STREAM_FROM = 1 << 22
 """Records of so many bytes do not fit the inner caches and are stored around them."""
 
+_WINDOW = 100
+"""Operations that a processor may have in flight, roughly."""
+
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
 _SIGNATURE = ctypes.CFUNCTYPE(
     _INT, *[_POINTER] * 7, *[_INT] * 7, ctypes.c_double, *[_INT] * 3
@@ -50,7 +53,7 @@ class Host:
         self.cpu, self.features = llvm.get_host_cpu_name(), ",".join(flags)
         self.registers = 32 if self.doubles == 8 else 16
         _make_library_known()
-        self._support = self.compiled(support.assembly())
+        self._support = self.compiled(support.assembly(self.doubles))
         for name in support.FUNCTIONS:
             llvm.add_symbol(name, self._support[0].get_function_address(name))
 
@@ -197,5 +200,16 @@ class Machine:
 
 
 def _widest(program: Program) -> int:
-    """The number of lanes that hides latencies without spilling more than it gains."""
-    return 4 * host().doubles
+    """The number of lanes of a tile for large batches.
+
+    Enough chains of operations to fill the processor's window while one of them waits, in
+    particular for a division or root; a long program fills it alone.
+    """
+    operations = {i.operation for i in program.body}
+    if operations & TRANSCENDENTAL.keys():
+        return host().doubles
+    most = 8 if operations & {"div", "sqrt"} else 4
+    chains = 1
+    while chains < most and chains * len(program.body) < _WINDOW:
+        chains *= 2
+    return chains * host().doubles
