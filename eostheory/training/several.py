@@ -83,14 +83,12 @@ class BlockReference:
         ``engine/several.mean``); so if it is not positive semidefinite, some direction leaves the
         edge.  For k = 1 it is ``delta^2`` of damian23, Definition 4.
         """
-        rows, columns = torch.tril_indices(self.k, self.k)
-        # symmetric matrices with the Frobenius product: off-diagonal entries count twice
-        weight = torch.where(rows == columns, 1.0, 2.0).to(self.slopes)
-        slopes = self.slopes[rows, columns]
-        gram = (slopes @ slopes.T) * weight
-        found = torch.linalg.lstsq(
-            gram, 2 * self.alpha[rows, columns][:, None], driver="gelsd" if _on_cpu(gram) else None
-        ).solution[:, 0]
+        rows, columns = torch.tril_indices(self.k, self.k, device=self.excess.device)
+        # vectors of symmetric matrices with the Frobenius product: the others count twice
+        root = torch.where(rows == columns, 1.0, 2.0).sqrt().to(self.excess)
+        slopes = root[:, None] * self.slopes[rows, columns]
+        inverse = torch.linalg.pinv(slopes @ slopes.T, hermitian=True)
+        found = 2 * inverse @ (root * self.alpha[rows, columns]) / root
         sigma = torch.zeros_like(self.excess)
         sigma[rows, columns] = found
         sigma[columns, rows] = found
@@ -105,10 +103,6 @@ class BlockReference:
     def block(self, w: Tensor) -> Tensor:
         """``Y`` at a displacement w across the basis, shape (k, k)."""
         return self.excess + self.slopes @ w
-
-
-def _on_cpu(x: Tensor) -> bool:
-    return x.device.type == "cpu"
 
 
 def block_reference(
@@ -212,6 +206,7 @@ class SeveralDynamics:
         reference: the reference point in force.
         x: (k,), w: (D,): the displacement from it.
         steps: how many were taken.
+        products: Hessian-vector products so far: one per step, and those of the eigenvectors.
 
     Gradients and curvature are those of the loss at reference points only: gradient descent itself
     is not run.
@@ -235,7 +230,7 @@ class SeveralDynamics:
             raise ValueError(f"every = {every}: at least one step between reference points")
         self.loss, self.eta, self.every = loss, eta, every
         self.k, self.band, self.most = k, band, most
-        self.steps = 0
+        self.steps = self.products = 0
         self.x: Tensor
         self.w: Tensor
         self._age: int
@@ -277,6 +272,7 @@ class SeveralDynamics:
         if size > LIMIT:
             raise Diverged(self.steps, size)
         self.steps += 1
+        self.products += 1
         self._age += 1
 
     def _anchor(self, point: Tensor, basis: Tensor | None) -> None:
@@ -285,6 +281,7 @@ class SeveralDynamics:
         self.reference = block_reference(
             self.loss, point, self.eta, count, basis=old, pairs=self._pairs
         )
+        self.products += self.reference.products
         self.x, self.w = self.reference.coordinates(point)
         self._products = Products(self.loss, self.reference.point)
         self._age = 0
@@ -293,4 +290,6 @@ class SeveralDynamics:
         if self.k is not None:
             return self.k
         with Products(self.loss, point, step=self.steps) as products:
-            return len(self._pairs.near_edge(products, self.eta, self.band, self.most).values)
+            top = self._pairs.near_edge(products, self.eta, self.band, self.most)
+            self.products += products.count
+            return len(top.values)

@@ -12,6 +12,7 @@ from eostheory.numeric import autodiff
 from eostheory.numeric.dynamics import gd
 from eostheory.numeric.events import BecameNaN, Diverged, NoConvergence
 from eostheory.numeric.losses import Draw
+from eostheory.numeric.objective import Objective
 from eostheory.numeric.toys import self_stabilising
 from eostheory.training.several import SeveralDynamics, block_reference
 from eostheory.training.several_losses import block_quartic
@@ -185,6 +186,23 @@ def test_iterated_eigenvectors_give_the_same_reference_as_dense_ones():
     ]
     assert torch.allclose(found[0].point, found[1].point, atol=1e-8)
     assert torch.allclose(found[0].excess.diagonal(), found[1].excess.diagonal(), atol=1e-7)
+
+
+def test_a_loss_in_chunks_is_their_sum_and_products_are_counted():
+    first, second = (block_quartic(2, 5, ETA, 0.02 * i).function for i in (1, 2))
+    chunks = (lambda w: first(w) / 2, lambda w: second(w) / 2)
+    start = 0.01 * Draw(4).normal(8)
+    found = []
+    for loss in (Objective(chunks, 8), lambda w: chunks[0](w) + chunks[1](w)):
+        dynamics = SeveralDynamics(loss, start, ETA, 2, every=2)
+        before = dynamics.products
+        for _ in range(2):
+            dynamics.step()
+        assert dynamics.products == before + 2
+        dynamics.step()
+        assert dynamics.products > before + 3
+        found.append(dynamics.point)
+    assert torch.allclose(*found, atol=1e-13)
 
 
 def test_bad_input_and_faults_are_named():
