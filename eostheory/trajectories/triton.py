@@ -29,7 +29,7 @@ class Kernel:
     Additions, products, quotients and roots are rounded as IEEE 754 says and, unless ``fma``,
     never fused.  Triton's own ``div_rn`` and ``sqrt_rn`` are for float32 alone, but for float64 its
     plain quotient and root are ``div.rn.f64`` and ``sqrt.rn.f64``, since PTX has no others; with
-    ``enable_fp_fusion=False`` it emits ``mul.rn`` and ``add.rn``, which no later stage may contract.
+    ``enable_fp_fusion=False`` it emits ``mul.rn`` and ``add.rn``, which nothing later may contract.
 
     Args:
         program: what to run.
