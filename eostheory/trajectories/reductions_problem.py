@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Expr, Symbol
 
+from eostheory.trajectories.reductions_affine import affine_batch_norm
 from eostheory.trajectories.reductions_batchnorm import linear_batch_norm
 from eostheory.trajectories.reductions_linear import two_layer_linear
 from eostheory.trajectories.rules_gradient import Problem
@@ -35,12 +36,15 @@ def of_batch_norm(problem: Problem) -> Reduction | None:
     meaning = dict(problem.definitions)
     scores = [s for s in meaning if str(s).startswith("z_")]
     widths = [s for s in meaning if str(s) == "deviation"]
-    parts = _affine([meaning[s] for s in scores], problem.variables)
+    weights = [v for v in problem.variables if str(v).startswith("w_")]
+    parts = _affine([meaning[s] for s in scores], weights)
     if parts is None or not widths:
         return None
     # with the deviation held, the loss is quadratic in each score: its two derivatives at zero
-    # are 2 gamma (beta - y_i)/(n deviation) and 2 gamma^2/(n deviation^2)
+    # are 2 gamma (beta - y_i)/n and 2 gamma^2/n
+    trained = [v for v in problem.variables if v not in weights]
     fixed = problem.loss.xreplace({widths[0]: sympy.Integer(1)})
+    fixed = fixed.xreplace({v: sympy.Integer(str(v) == "gamma") for v in trained})
     none = dict.fromkeys(scores, sympy.Integer(0))
     slopes = [sympy.diff(fixed, s) for s in scores]
     count = len(scores)
@@ -50,6 +54,8 @@ def of_batch_norm(problem: Problem) -> Reduction | None:
         return None
     gamma = sympy.sqrt(bend)
     targets = _tensor([float(-e / gamma) for e in first])
+    if trained:
+        return affine_batch_norm(parts[0], targets)
     return linear_batch_norm(parts[0], targets, gamma=float(gamma), beta=0.0)
 
 

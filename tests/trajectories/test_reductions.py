@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from eostheory.numeric.batchnorm import regression_data
 from eostheory.numeric.losses import Draw
 from eostheory.trajectories.reductions import (
+    affine_batch_norm,
     linear_batch_norm,
     operations,
     quadratic,
@@ -169,6 +170,21 @@ def test_batch_normalised_regression_steps_as_the_full_weight_does(seed, n, d, f
     if ratio < 1e3:
         assert close(observed["loss"], reduced.loss(following), scale**2)
         assert close(observed["residual_norm"] ** 2, n * reduced.loss(following), scale**2)
+
+
+@FEW
+@given(seeds, st.sampled_from((0.0, 0.25)))
+def test_scale_and_shift_may_be_trained_with_the_weight(seed, epsilon):
+    draw = Draw(seed, "cpu")
+    reduced = affine_batch_norm(draw.normal(6, 4), draw.normal(6), epsilon=epsilon)
+    full = (draw.normal(4), *draw.normal(2))
+    following = reduced.step(*full, eta=0.05, weight_decay=0.4)
+    state, observed = stepped(reduced, full, 0.05, 0.4)
+    near = float((reduced.reduce(*full)[:-2] ** 2).sum())
+    scale = (1 + 1 / near) ** 3 * (1 + float(reduced.frozen.sigma[0])) ** 4 * 100
+    assert close(state, reduced.reduce(*following), scale)
+    assert close(observed["loss"], reduced.loss(*following), scale**2)
+    assert close(reduced.restore(state, full[0]), following[0], scale**2)
 
 
 def test_spherical_sharpness_comes_from_the_reduced_state():

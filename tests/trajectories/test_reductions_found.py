@@ -13,6 +13,7 @@ from eostheory.numeric.losses import scale_invariant as drawn_loss
 from eostheory.numeric.toys import damian_toy
 from eostheory.trajectories.recurrence import Recurrence
 from eostheory.trajectories.reductions import (
+    affine_batch_norm,
     closes,
     commutes,
     dropped_variables,
@@ -269,7 +270,10 @@ def test_built_in_problems_give_their_data_back():
     assert float(found[1].loss(a[:3])) == pytest.approx(float(found[0].loss(a[:3])), rel=1e-13)
     c = Symbol("c", real=True)
     assert reductions_of(linear_network([[c]], [1], 1)) == ()
-    assert reductions_of(batch_normalised_regression([[1], [2]], [1, 4], affine=True)) == ()
+    (affine,) = reductions_of(batch_normalised_regression(x.tolist(), y.tolist(), affine=True))
+    wanted = linear_batch_norm(x, y, gamma=0.3, beta=-0.2).loss(a[:3])
+    given = torch.tensor([0.3, -0.2], dtype=torch.float64)
+    assert float(affine.loss(a[:3], *given)) == pytest.approx(float(wanted), rel=1e-13)
 
 
 def test_a_torch_module_follows_its_reduction():
@@ -369,6 +373,7 @@ def test_every_reduction_says_what_it_reduces():
     found = [
         two_layer_linear(draw.normal(3, 4), draw.normal(4), 5),
         linear_batch_norm(draw.normal(4, 3), draw.normal(4)),
+        affine_batch_norm(draw.normal(4, 3), draw.normal(4), as_parameters=True),
         scale_invariant_3d(),
         self_stabilisation(0.1, 1.0, 1.0),
         scale_invariant(x / sqrt(x**2 + y**2), (x, y)),
