@@ -87,7 +87,7 @@ class PhaseTracker:
         return made
 
 
-def phases(
+def four_phases(
     sharpness: Iterable[float],
     loss: Iterable[float],
     eta: float,
