@@ -162,59 +162,58 @@ def test_more_pairs_than_parameters_or_another_model_are_refused():
         tracker(quadratic(diagonal(1, 2)))
 
 
-def turning(t, dim=300, speed=0.01, seed=0):
-    """Eigenvalues and eigenvectors that both move: ``exp(tA) diag(d(t)) exp(-tA)``."""
-    draw = torch.Generator().manual_seed(seed)
-    skew = torch.randn(dim, dim, generator=draw).double() / dim**0.5
-    turn = torch.linalg.matrix_exp(speed * t * (skew - skew.T))
+def moving(shift, dim=300):
+    """Eigenvalues and eigenvectors that both move with ``shift``."""
+    draw = torch.Generator().manual_seed(0)
+    other = torch.randn(dim, dim, generator=draw).double() / dim**0.5
     values = torch.linspace(-0.3, 0.5, dim, dtype=torch.float64)
     values[:5] = torch.tensor([3, 2.8, 2.5, 2, 1.5], dtype=torch.float64)
-    values[2] += speed * t
-    return (turn * values) @ turn.T
+    return torch.diag(values) + shift * (other + other.T)
+
+
+def warm(tracker, spent):
+    """Products per step once the history is full, cold checks left out."""
+    return [n for i, n in enumerate(spent) if i > 12 and i % tracker.cold_every]
 
 
 def test_a_smooth_trajectory_is_cheap_and_right_at_every_step():
-    tracker = Tracker(2, dense_below=0)
+    tracker = Tracker(dense_below=0)
     spent = []
-    for t in range(60):
-        matrix = turning(t, speed=3e-3)
-        found = tracker(quadratic((matrix + matrix.T) / 2))
-        agree(found, (matrix + matrix.T) / 2)
+    for t in range(45):
+        found = tracker(quadratic(moving(0.2 * math.sin(0.02 * t))))
+        agree(found, moving(0.2 * math.sin(0.02 * t)))
         spent.append(found.products)
-    warm = [n for i, n in enumerate(spent) if i > 12 and i % tracker.cold_every]
-    assert max(warm) <= 10
+    assert max(warm(tracker, spent)) <= 6
     assert spent[0] > 20
 
 
-def test_an_oscillating_trajectory_is_right_at_every_step():
+def test_an_oscillating_trajectory_is_as_cheap_for_its_period_is_predicted():
     tracker = Tracker(dense_below=0)
     spent = []
-    for t in range(60):
-        matrix = turning((-1.03) ** t, speed=0.1)
-        matrix = (matrix + matrix.T) / 2
+    for t in range(45):
+        matrix = moving(0.02 * (-1.03) ** t)
         found = tracker(quadratic(matrix))
         agree(found, matrix)
         spent.append(found.products)
-    assert np.mean([n for i, n in enumerate(spent) if i > 12 and i % tracker.cold_every]) <= 8
+    assert max(warm(tracker, spent)) <= 6
 
 
 def test_signs_of_vectors_do_not_jump():
     tracker = Tracker(2, dense_below=0)
     before = None
     for t in range(30):
-        matrix = turning(t, speed=1e-2)
-        vectors = tracker(quadratic((matrix + matrix.T) / 2)).vectors
+        vectors = tracker(quadratic(moving(0.02 * t))).vectors
         if before is not None:
             assert float((vectors * before).sum(1).min()) > 0.9
         before = vectors
 
 
-def rising(t, speed, others, dim=400, bulk=0.3):
+def rising(t, speed, others, dim=300, bulk=0.3):
     """An eigenvalue that rises through all others with an eigenvector that never mixes."""
     values = torch.linspace(0, bulk, dim, dtype=torch.float64)
     for i, value in enumerate(others):
         values[i] = value
-    values[11] = -0.1 + speed * t
+    values[11] = 0.2 + speed * t
     return values
 
 
@@ -223,13 +222,13 @@ def test_a_crossing_that_nothing_mixes_is_noticed(others):
     # A single warm vector has zero overlap with the new top eigenvector for ever.
     tracker = Tracker(dense_below=0, repeated="keep")
     wrong = []
-    for t in range(200):
+    for t in range(100):
         values = rising(t, 0.01, others)
-        point = torch.ones(400, dtype=torch.float64)
+        point = torch.ones(300, dtype=torch.float64)
         found = tracker(Products(lambda w, v=values: torch.dot(v * w, w) / 2, point))
         if abs(float(found.values[0] - values.max())) > 1e-7:
             wrong.append(t)
-    assert tracker.calls == 200
+    assert float(values.max()) > 1.1
     assert wrong == []
 
 
@@ -248,19 +247,17 @@ def test_a_cold_check_finds_what_appears_from_nowhere():
 
 def test_a_tracker_restored_from_its_state_goes_on_bit_for_bit(tmp_path):
     straight, paused = Tracker(2, dense_below=0, cold_every=7), None
-    for t in range(24):
-        matrix = turning(t)
-        matrix = (matrix + matrix.T) / 2
+    for t in range(18):
+        matrix = moving(0.02 * t)
         found = straight(quadratic(matrix))
-        if t == 10:
+        if t == 8:
             # Through a file: the state is arrays and plain numbers only.
-            state = straight.state()
+            state, loaded = straight.state(), {}
             np.savez(tmp_path / "state.npz", **{x: np.asarray(y) for x, y in state.items()})
             with np.load(tmp_path / "state.npz", allow_pickle=False) as stored:
-                loaded = {
-                    x: torch.from_numpy(stored[x]) if isinstance(y, torch.Tensor) else type(y)(stored[x])
-                    for x, y in state.items()
-                }  # fmt: skip
+                for x, y in state.items():
+                    array = isinstance(y, torch.Tensor)
+                    loaded[x] = torch.from_numpy(stored[x]) if array else type(y)(stored[x])
             paused = Tracker.restored(loaded)
         elif paused is not None:
             again = paused(quadratic(matrix))
