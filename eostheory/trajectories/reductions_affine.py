@@ -25,7 +25,7 @@ class AffineBatchNorm(Reduction):
     Args:
         frozen: the same regression with constants, for its data and rotation.
         decay: the recurrence has the parameter ``weight_decay``; it acts on gamma and beta too.
-        as_parameters: data are parameters of the recurrence.
+        as_parameters: data are parameters of the recurrence, not numbers in it.
     """
 
     frozen: LinearBatchNorm
@@ -113,7 +113,8 @@ def affine_batch_norm(
         y: targets, (n,).
         epsilon: added to the variance of the scores, as libraries do.
         decay: the recurrence has the parameter ``weight_decay``, for all variables.
-        as_parameters: data as parameters of the recurrence instead of numbers in it.
+        as_parameters: data as parameters of the recurrence instead of numbers in it: one
+            compiled formula for all data sets of one shape and rank, many of them in one run.
 
     Raises:
         ValueError: shapes that do not fit, or inputs that are all equal.

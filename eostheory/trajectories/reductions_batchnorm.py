@@ -51,7 +51,7 @@ class Rotated(Reduction):
         rest: what of the loss no weight can change.
         count: number n of samples (for the norm of the residual).
         decay: the recurrence has the parameter ``weight_decay``.
-        as_parameters: data are parameters of the recurrence.
+        as_parameters: data are parameters of the recurrence, not numbers in it.
         epsilon: what is added to ``|s|^2`` under the root.
     """
 
@@ -340,7 +340,8 @@ def linear_batch_norm(
         beta: mean of the normalised outputs (default: the mean of the targets).
         epsilon: added to the variance of the scores, as libraries do.
         decay: the recurrence has the parameter ``weight_decay``.
-        as_parameters: data as parameters of the recurrence instead of numbers in it.
+        as_parameters: data as parameters of the recurrence instead of numbers in it: one
+            compiled formula for all data sets of one shape and rank, many of them in one run.
 
     Raises:
         ValueError: shapes that do not fit, or inputs that are all equal.

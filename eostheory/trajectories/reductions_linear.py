@@ -42,7 +42,7 @@ class TwoLayerLinear(Reduction):
         normalized: the network carries ``1/sqrt(m)``.
         decay: the recurrence has the parameter ``weight_decay``.
         as_parameters: the data's coefficients are parameters of the recurrence, so that one
-            compiled formula serves every data set of the same rank.
+            compiled formula serves every data set of the same shape and rank.
     """
 
     X: Tensor
@@ -315,7 +315,8 @@ def two_layer_linear(
         width: number m of hidden neurons; it enters by the factor ``1/sqrt(m)`` alone.
         normalized: the network carries that factor.
         decay: the recurrence has the parameter ``weight_decay``.
-        as_parameters: data as parameters of the recurrence instead of numbers in it.
+        as_parameters: data as parameters of the recurrence instead of numbers in it: one
+            compiled formula for all data sets of one shape and rank, many of them in one run.
 
     Raises:
         ValueError: shapes that do not fit, or inputs that are all zero.
