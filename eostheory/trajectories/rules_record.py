@@ -74,7 +74,8 @@ def sharpness(problem: Problem) -> Expr | None:
     if top.has(sympy.DiracDelta, sympy.Derivative, sympy.Subs):
         return None  # the loss has a kink
     if len(bent) < len(variables):
-        top = sympy.Max(top, 0)  # the Hessian vanishes along the other variables
+        # the Hessian vanishes along the other variables: the larger of top and 0, without a branch
+        top = (top + sympy.Abs(top, evaluate=False)) / 2
     return top.xreplace({v: k for k, v in real.items()})
 
 
