@@ -1,6 +1,6 @@
 """The program as LLVM IR: a loop that carries several trajectories as the lanes of vectors.
 
-A tile is ``chains`` vectors of ``lanes`` trajectories.  Its state lives in rooms on the stack,
+A tile is vectors of ``lanes`` trajectories, ``chains`` of them in a group.  Its state lives in rooms on the stack,
 rows of as many doubles, but for the inner loop, where it lives in registers::
 
     for each tile:
@@ -26,8 +26,8 @@ from functools import reduce
 from llvmlite import ir  # type: ignore[import-untyped]
 
 from eostheory.trajectories import support
-from eostheory.trajectories.emitter import DOUBLE, I8, I64, Emitter
-from eostheory.trajectories.program import Program
+from eostheory.trajectories.emitter import DOUBLE, I8, I32, I64, Emitter
+from eostheory.trajectories.program import COMPARISONS, LOGIC, Program
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
 ARGUMENTS = (
@@ -46,14 +46,14 @@ EVENT, BAD_START = support.EVENT, 1
 """Bits of what the kernel returns; after a bad start, it does not go on."""
 
 
-def assembly(program: Program, lanes: int, chains: int, fma: bool) -> str:
-    """The module of a program, for ``chains`` vectors of ``lanes`` trajectories at a time."""
+def assembly(program: Program, lanes: int, chains: int, groups: int, fma: bool) -> str:
+    """The module of a program, for tiles of groups of ``chains`` vectors of ``lanes`` lanes."""
     module = ir.Module("trajectories")
     types = [t.as_pointer() for t in _POINTEES] + [I64] * 7 + [DOUBLE] + [I64] * 3
     function = ir.Function(module, ir.FunctionType(I64, types), "run")
     for argument in function.args[:7]:
         argument.add_attribute("noalias")
-    _Kernel(program, lanes, chains, fma, function).write()
+    _Kernel(program, (lanes, chains, groups), fma, function).write()
     return str(module)
 
 
@@ -61,10 +61,12 @@ class _Kernel(Emitter):
     """Writes the function; methods follow the order of a tile's life."""
 
     def __init__(
-        self, program: Program, lanes: int, chains: int, fma: bool, function: ir.Function
+        self, program: Program, tile: tuple[int, int, int], fma: bool, function: ir.Function
     ) -> None:
+        lanes, self.unrolled, self.groups = tile
         super().__init__(function, lanes, fma)
-        self.program, self.n, self.chains = program, len(program.state), chains
+        self.program, self.n = program, len(program.state)
+        self.chains = self.unrolled * self.groups
         self.arg = dict(zip(ARGUMENTS, function.args, strict=True))
         self.constants = {i: self.reals(c) for i, c in program.constants.items()}
         # what the step and the observables need of the hoisted part
@@ -74,6 +76,7 @@ class _Kernel(Emitter):
         for instruction in (*program.body, *program.observed):
             used.update(instruction.operands)
         self.kept = sorted(defined & used)
+        self.truths = {i.target for i in program.hoisted if i.operation in COMPARISONS | LOGIC}
 
     # rooms: row after row, each of `chains * lanes` doubles
     def _place(self, room: ir.Value, row: int, chain: ir.Value | int, kind: ir.Type) -> ir.Value:
@@ -93,6 +96,15 @@ class _Kernel(Emitter):
             for row in range(rows)
         ]
 
+    def _keep(self, values: dict[int, ir.Value], chain: ir.Value) -> None:
+        """Store what was hoisted; a truth value is a double that is not zero."""
+        one, zero = self.reals(1.0), self.reals(0.0)
+        kept = [
+            self.b.select(values[i], one, zero) if i in self.truths else values[i]
+            for i in self.kept
+        ]
+        self._store(kept, self.hoisted, chain)
+
     def _store(self, values: Sequence[ir.Value], room: ir.Value, chain: ir.Value | int) -> None:
         for row, value in enumerate(values):
             place = self._place(room, row, chain, self.real)
@@ -101,7 +113,11 @@ class _Kernel(Emitter):
     def _given(self, chain: ir.Value | int) -> dict[int, ir.Value]:
         """Constants, and what was hoisted for a chain."""
         hoisted = self._load(self.hoisted, len(self.kept), chain)
-        return self.constants | dict(zip(self.kept, hoisted, strict=True))
+        zero = self.reals(0.0)
+        return self.constants | {
+            i: self.b.fcmp_unordered("!=", x, zero) if i in self.truths else x
+            for i, x in zip(self.kept, hoisted, strict=True)
+        }
 
     def _support(self, name: str, **given: ir.Value | int) -> ir.Value:
         """Call what is compiled once for all programs."""
@@ -159,7 +175,7 @@ class _Kernel(Emitter):
             loaded = self._load(self.parameters, rows, chain)
             values = self.constants | dict(enumerate(loaded, start=self.n))
             self.run(program.hoisted, values)
-            self._store([values[i] for i in self.kept], self.hoisted, chain)
+            self._keep(values, chain)
 
     def _blocks(self) -> None:
         """All steps of a tile."""
@@ -217,37 +233,13 @@ class _Kernel(Emitter):
     def _steps(self, now: ir.Value) -> ir.Value:
         """All steps of a block but the last; returns the room of the state before that."""
         b, one, zero = self.b, ir.Constant(I64, 1), ir.Constant(I64, 0)
-        several, loop, stored, done = (
-            b.append_basic_block(name) for name in ("several", "loop", "stored", "done")
-        )
+        several, done = b.append_basic_block("several"), b.append_basic_block("done")
         before, repeats = b.block, b.sub(self.steps, one)
         b.cbranch(b.icmp_signed(">", repeats, zero), several, done)
         b.position_at_end(several)
-        begin = [self._load(now, self.n, chain) for chain in range(self.chains)]
-        given = [self._given(chain) for chain in range(self.chains)]
-        b.branch(loop)
-
-        b.position_at_end(loop)
-        to_go = b.phi(I64)
-        to_go.add_incoming(repeats, several)
-        results = []
-        # Chain after chain: what is slow in one hides behind the rest.
-        for start, hoisted in zip(begin, given, strict=True):
-            state = [b.phi(self.real) for _ in start]
-            values = hoisted | dict(enumerate(state))
-            results.append((state, start, values))
-        for state, start, values in results:
-            self.run(self.program.body, values)
-            for phi, value, i in zip(state, start, self.program.next, strict=True):
-                phi.add_incoming(value, several)
-                phi.add_incoming(values[i], loop)
-        fewer = b.sub(to_go, one)
-        to_go.add_incoming(fewer, loop)
-        b.cbranch(b.icmp_signed(">", fewer, zero), loop, stored)
-
-        b.position_at_end(stored)
-        for chain, (_, _, values) in enumerate(results):
-            self._store([values[i] for i in self.program.next], self.previous, chain)
+        with self.loop(self.groups) as group:
+            self._group_of_steps(now, group, repeats)
+        stored = b.block
         b.branch(done)
         b.position_at_end(done)
         room = b.phi(now.type)
@@ -255,6 +247,35 @@ class _Kernel(Emitter):
         room.add_incoming(self.previous, stored)
         self.before_last = room
         return room
+
+    def _group_of_steps(self, now: ir.Value, group: ir.Value, repeats: ir.Value) -> None:
+        """The inner loop: steps from ``now`` to the room of previous states."""
+        b, zero = self.b, ir.Constant(I64, 0)
+        first = b.mul(group, ir.Constant(I64, self.unrolled))
+        chains = [b.add(first, ir.Constant(I64, c)) for c in range(self.unrolled)]
+        begin = [self._load(now, self.n, chain) for chain in chains]
+        given = [self._given(chain) for chain in chains]
+        before, loop, done = b.block, b.append_basic_block("loop"), b.append_basic_block("left")
+        b.branch(loop)
+        b.position_at_end(loop)
+        to_go = b.phi(I64)
+        to_go.add_incoming(repeats, before)
+        states = [[b.phi(self.real) for _ in range(self.n)] for _ in chains]
+        results = []
+        # Chain after chain: what is slow in one hides behind the rest.
+        for start, hoisted, state in zip(begin, given, states, strict=True):
+            values = hoisted | dict(enumerate(state))
+            self.run(self.program.body, values)
+            results.append([values[i] for i in self.program.next])
+            for phi, value, new in zip(state, start, results[-1], strict=True):
+                phi.add_incoming(value, before)
+                phi.add_incoming(new, loop)
+        fewer = b.sub(to_go, ir.Constant(I64, 1))
+        to_go.add_incoming(fewer, loop)
+        b.cbranch(b.icmp_signed(">", fewer, zero), loop, done)
+        b.position_at_end(done)
+        for chain, result in zip(chains, results, strict=True):
+            self._store(result, self.previous, chain)
 
     def _last_step(self, now: ir.Value, other: ir.Value, room: ir.Value) -> ir.Value:
         """One step from ``room`` to ``other``; whether anything happened since ``now``."""
@@ -297,8 +318,13 @@ class _Kernel(Emitter):
         b.store(b.or_(b.load(self.bits), event), self.bits)
 
     def _record(self, state: ir.Value, place: ir.Value) -> None:
-        """Store the observables of a state."""
-        b, program, nan = self.b, self.program, self.reals(float("nan"))
+        """Store the observables of a state; around the cache at once, otherwise by way of a room."""
+        b, a, program, nan = self.b, self.arg, self.program, self.reals(float("nan"))
+        rows = len(program.observables)
+        begin = self.at(a["records"], place)
+        whole = b.icmp_signed("==", self.count, ir.Constant(I64, self.lanes * self.chains))
+        streaming = b.and_(whole, b.icmp_signed("!=", a["streaming"], ir.Constant(I64, 0)))
+        once = self.module.add_metadata([ir.Constant(I32, 1)])
         with self.loop(self.chains) as chain:
             loaded = self._load(state, self.n, chain)
             (code,) = self._load(self.codes, 1, chain, self.int)
@@ -306,10 +332,14 @@ class _Kernel(Emitter):
             self.run(program.observed, values)
             over = b.icmp_signed("==", code, self.ints(Status.DIVERGED))
             shown = [b.select(over, nan, values[i]) for i in program.observations]
-            self._store(shown, self.observed, chain)
-        self._support(
-            "eostheory_scatter",
-            room=self.observed,
-            goal=self.at(self.arg["records"], place),
-            rows=len(program.observables),
-        )
+            with b.if_else(streaming) as (around, through):
+                with around:
+                    goal = b.add(self.offset, b.mul(chain, ir.Constant(I64, self.lanes)))
+                    for value in shown:
+                        stored = b.store(value, self.at(begin, goal, self.real), 8 * self.lanes)
+                        stored.set_metadata("nontemporal", once)
+                        goal = b.add(goal, a["size"])
+                with through:
+                    self._store(shown, self.observed, chain)
+        with b.if_then(b.not_(streaming)):
+            self._support("eostheory_scatter", room=self.observed, goal=begin, rows=rows)

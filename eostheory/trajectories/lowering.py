@@ -342,7 +342,9 @@ class _Section:
             best = values[0]
             for value in values[1:]:
                 order = (value, best) if isinstance(e, sympy.Max) else (best, value)
-                keep = emit("or", emit("le", *order), emit("ne", best, best))  # a NaN stays
+                keep = emit("le", *order)
+                if best not in self.builder.constants:
+                    keep = emit("or", keep, emit("ne", best, best))  # a NaN stays
                 best = emit("select", keep, best, value)
             return best
         if isinstance(e, sympy.Piecewise):

@@ -22,6 +22,9 @@ from eostheory.trajectories.run import CHECK_INTERVAL, Status, Stretch
 _STREAM_FROM = 1 << 22
 """Records of so many bytes do not fit the inner caches and are stored around them."""
 
+_DENSE, _TILE = 8, 1 << 17
+"""Steps between records for which storing them is most of the work, and bytes of a tile then."""
+
 _WINDOW = 100
 """Operations that a processor may have in flight, roughly."""
 
@@ -81,18 +84,18 @@ def host() -> Host:
 
 
 class Kernel:
-    """Machine code of a program for tiles of some lanes."""
+    """Machine code of a program for tiles of groups of chains of vectors."""
 
-    def __init__(self, program: Program, lanes: int, fma: bool) -> None:
-        width = min(lanes, host().doubles)
-        self._kept = host().compiled(assembly(program, width, lanes // width, fma))
+    def __init__(self, program: Program, tile: tuple[int, int, int], fma: bool) -> None:
+        self._kept = host().compiled(assembly(program, *tile, fma))
         self.call = _SIGNATURE(self._kept[0].get_function_address("run"))
-        self.lanes = lanes
+        self.lanes = tile[0] * tile[1] * tile[2]
 
 
 @lru_cache(maxsize=512)
-def kernel(program: Program, lanes: int, fma: bool) -> Kernel:
-    return Kernel(program, lanes, fma)
+def kernel(program: Program, tile: tuple[int, int, int], fma: bool) -> Kernel:
+    """Compiled at the first call; ``tile`` is (lanes, chains, groups)."""
+    return Kernel(program, tile, fma)
 
 
 class Machine:
@@ -102,16 +105,27 @@ class Machine:
         self._program, self._fma = program, fma
         self._kernels: dict[int, Kernel] = {}
         self._widest = _widest(program)
+        # state twice, parameters, hoisted and status of a tile stay in the inner caches
+        rows = 2 * len(program.state) + 2 * len(program.parameters) + 4
+        self._longest = max(self._widest, min(512, _TILE // (8 * rows)))
 
-    def _kernel(self, size: int) -> Kernel:
-        lanes = 1
-        if size > 1:
-            lanes = host().doubles
-            while lanes < size and lanes < self._widest:
-                lanes *= 2
-        found = self._kernels.get(lanes)
+    def _kernel(self, size: int, dense: bool) -> Kernel:
+        if dense and size > self._widest:
+            # some long rows at a time, for the memory's sake
+            tiles = -(-size // self._longest)
+            groups = -(-size // (tiles * self._widest))
+            key = self._widest * groups
+        else:
+            groups, key = 1, 1
+            if size > 1:
+                key = host().doubles
+                while key < size and key < self._widest:
+                    key *= 2
+        found = self._kernels.get(key)
         if found is None:
-            found = self._kernels[lanes] = kernel(self._program, lanes, self._fma)
+            width = min(key, host().doubles)
+            tile = (width, key // width // groups, groups)
+            found = self._kernels[key] = kernel(self._program, tile, self._fma)
         return found
 
     def advance(self, stretch: Stretch) -> None:
@@ -121,7 +135,9 @@ class Machine:
             reject(self._program, stretch)
             return
         noted = self._room(stretch)
-        flags = self._take(self._kernel(size), stretch, noted)
+        large = stretch.records.numel() * 8 >= _STREAM_FROM
+        dense = large and stretch.every <= _DENSE
+        flags = self._take(self._kernel(size, dense), stretch, noted)
         if flags:
             if flags & BAD_START:
                 reject(self._program, stretch)
@@ -193,7 +209,7 @@ class Machine:
             span + 1,  # no record
             s.bound if diverged else float("inf"),
         )
-        self._take(self._kernel(len(lanes)), again, self._room(again), look=1)
+        self._take(self._kernel(len(lanes), False), again, self._room(again), look=1)
         s.at[lanes] = begin + again.at
         if diverged:
             s.state[:, lanes] = again.state

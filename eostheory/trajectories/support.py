@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from eostheory.trajectories.emitter import DOUBLE, I1, I8, I32, I64, Emitter
+from eostheory.trajectories.emitter import DOUBLE, I1, I8, I64, Emitter
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
 _REALS, _INTS, _BYTES = DOUBLE.as_pointer(), I64.as_pointer(), I8.as_pointer()
@@ -21,7 +21,7 @@ EVENT = 4
 """Bit added by ``note`` when the status of a trajectory changed."""
 
 GATHER = ("source", "room", "codes", "rows", "size", "offset", "count", "lanes", "bound")
-SCATTER = ("room", "goal", "rows", "size", "offset", "count", "lanes", "streaming")
+SCATTER = ("room", "goal", "rows", "size", "offset", "count", "lanes")
 STATUS = ("status", "codes", "offset", "count", "lanes")
 NOTE = (
     "old", "before_last", "new", "codes", "status", "at", "begin", "before",
@@ -119,38 +119,25 @@ class _Gather(_Support):
 
 
 class _Scatter(_Support):
-    """Rows of a room to where the tile belongs, around the cache if wanted."""
+    """Rows of a room to where the tile belongs."""
 
     def write(self) -> None:
         b, a, zero = self.b, self.arg, ir.Constant(I64, 0)
         width = ir.Constant(I64, self.vector.count)
         vectors = b.sdiv(a["lanes"], width)
         whole = b.icmp_signed("==", a["count"], b.mul(vectors, width))
-        around = b.icmp_signed("!=", a["streaming"], zero)
         vectors = b.select(whole, vectors, zero)
         singles = b.select(whole, zero, a["count"])
         with self.loop(a["rows"]) as row:
             room = self.at(a["room"], b.mul(row, a["lanes"]))
             goal = self.at(a["goal"], b.add(b.mul(row, a["size"]), a["offset"]))
-            with b.if_else(around) as (streamed, stored):
-                with streamed:
-                    self._copy(room, goal, vectors, True)
-                with stored:
-                    self._copy(room, goal, vectors, False)
+            with self.loop(vectors) as i:
+                shift = b.mul(i, width)
+                value = b.load(self.at(room, shift, self.vector), align=8 * self.vector.count)
+                b.store(value, self.at(goal, shift, self.vector), align=8)
             with self.loop(singles) as j:
                 b.store(b.load(self.at(room, j)), self.at(goal, j))
         self.finish()
-
-    def _copy(self, room: ir.Value, goal: ir.Value, count: ir.Value, around: bool) -> None:
-        b, width = self.b, self.vector.count
-        with self.loop(count) as i:
-            shift = b.mul(i, ir.Constant(I64, width))
-            value = b.load(self.at(room, shift, self.vector), align=8 * width)
-            place = self.at(goal, shift, self.vector)
-            stored = b.store(value, place, align=8 * width if around else 8)
-            if around:
-                once = self.module.add_metadata([ir.Constant(I32, 1)])
-                stored.set_metadata("nontemporal", once)
 
 
 class _Status(_Support):
