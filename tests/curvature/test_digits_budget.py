@@ -1,5 +1,7 @@
 """What tracking costs on a real network, in Hessian-vector products (8k parameters, digits)."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ def digits(dtype):
     inputs = (inputs - inputs.mean(0)) / (inputs.std(0) + 1e-8)
     x = torch.from_numpy(inputs).to(dtype)
     y = torch.nn.functional.one_hot(torch.from_numpy(labels), 10).to(dtype)
-    shapes = list(zip(SIZES, SIZES[1:], strict=False))
+    shapes = list(pairwise(SIZES))
 
     def loss(w):
         hidden, at = x, 0
