@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import eostheory
 from eostheory.bench.tasks import Task
 from eostheory.bench.timing import Sample
 
 NOT_INSTALLED = "not installed: pip install eostheory[bench]"
 """What a row says where JAX is absent."""
+
+WORKER = Path(__file__).with_name("jax_worker.py")
+COMMAND = (sys.executable, "-P", str(WORKER))
+"""By its path, and without that folder among the modules: it needs nothing else of ours."""
 
 
 class JaxFailed(Exception):
@@ -37,17 +39,14 @@ class JaxProcess:
     def __init__(self) -> None:
         if importlib.util.find_spec("jax") is None:
             raise JaxFailed(NOT_INSTALLED)
-        package = Path(eostheory.__file__).parents[1]
-        path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH", "")]))
         # a file, not a pipe: nobody reads it while the process runs
         self._errors = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "eostheory.bench.jax_worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
         )
         try:
             self.version = str(self._answer().get("version", ""))

@@ -55,8 +55,12 @@ class Followed(NamedTuple):
 
 def measure(settings: Settings) -> Outcome:
     """All three regimes."""
-    objective, start = problem(count=200 if settings.quick else 1000)
-    count, seldom = (4, 2) if settings.quick else (40, 10)
+    if settings.quick:
+        objective, start = problem(hidden=12, count=100)
+        count, seldom = 2, 2
+    else:
+        objective, start = problem()
+        count, seldom = 40, 10
     judged: list[Judged] = []
     tables: list[Table] = []
     for regime in REGIMES:

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from statistics import mean, median
 from tempfile import TemporaryDirectory
 
@@ -57,20 +58,20 @@ def _run(objective: Objective, start: Tensor, eta: float, steps: int, folder: st
 
 def cost(settings: Settings) -> Outcome:
     """Products and milliseconds of a tracked step, where the sharpness swings about 2/eta."""
-    count, steps = (200, 6) if settings.quick else (1000, 60)
+    hidden, count, steps = (12, 100, 6) if settings.quick else (60, 1000, 60)
     regime = Regime("quick", 0.8, 3) if settings.quick else OSCILLATING
     rows: list[tuple[Cell, ...]] = []
     judged: list[Judged] = []
     for dtype, target in MILLISECONDS.items():
         name = str(dtype).removeprefix("torch.")
         settings.say(f"tracked: {name}, {regime.begin + WARM_UP + steps} steps")
-        objective, start = problem(dtype, count=count)
+        objective, start = problem(dtype, hidden=hidden, count=count)
         begin = iterates(objective, start, regime, 1)[0]
         with TemporaryDirectory(prefix="eostheory-bench-") as folder:
             run = _run(objective, begin, regime.eta, WARM_UP + steps, folder)
         clock = [float(x) for x in run.records["cpu"]]
         spent = [float(x) for x in run.records["products"]][WARM_UP:]
-        each = [1e3 * (b - a) for a, b in zip(clock, clock[1:], strict=False)][WARM_UP - 1 :]
+        each = [1e3 * (b - a) for a, b in pairwise(clock)][WARM_UP - 1 :]
         seen = stretches(each)
         rows.append((f"tracked step, {name}", mean(spent), 1.0, seen, median(each), max(each)))
         rows += _theirs(objective, begin, dtype, name)
@@ -105,17 +106,17 @@ def _theirs(
 def flat(settings: Settings) -> Outcome:
     """A long run of a small model: what grows with the number of steps shows soonest there."""
     steps = 150 if settings.quick else 10_000
-    objective, start = problem(hidden=8, count=100)
+    objective, start = problem(hidden=4, count=50)
     settings.say(f"flat: {steps} tracked steps, D = {len(start)}")
     gc.collect()
     with TemporaryDirectory(prefix="eostheory-bench-") as folder:
         run = _run(objective, start, 0.1, steps, folder)
     skip = steps // 10  # libraries settle
     clock = [float(x) for x in run.records["cpu"]]
-    each = [1e3 * (b - a) for a, b in zip(clock, clock[1:], strict=False)][skip:]
+    each = [1e3 * (b - a) for a, b in pairwise(clock)][skip:]
     spent = [float(x) for x in run.records["products"]][skip + 1 :]
     memory = [float(x) / 2**20 for x in run.records["memory"]][skip:]
-    per_run = 10_000 / (steps - skip)
+    per_run = 1.0 if settings.quick else steps / (steps - skip)
     rise = growth(each, (spent,)).map(lambda ms: 100 * per_run * ms / mean(each))
     held = growth(memory).map(lambda mib: per_run * mib)
     rows: list[tuple[Cell, ...]] = [
