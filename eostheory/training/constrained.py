@@ -17,8 +17,9 @@ from torch import Tensor
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
+from eostheory.training.center import Center, Loss
 from eostheory.training.measure import local_displacement
-from eostheory.training.projection import Center, Loss, Projected, Projector
+from eostheory.training.projection import Projected, Projector
 
 
 class EigengapClosed(NumericEvent):

@@ -19,11 +19,11 @@ from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
+from eostheory.training.center import Loss
 from eostheory.training.constrained import ConstrainedTrajectory, reach_edge
 from eostheory.training.descent import fingerprint
 from eostheory.training.generalized import GeneralizedDynamics
 from eostheory.training.predicted import PredictedDynamics, Transfers, advance
-from eostheory.training.projection import Loss
 from eostheory.training.record import Recorder, Records
 
 CONSTRAINED = (
@@ -79,6 +79,8 @@ def track_deviation(
     inactive: str = "manifold",
     tolerance: float = 1e-7,
     window: int = 0,
+    kick: float = 0.0,
+    dense_below: int = 64,
     folder: Path | str | None = None,
     resume: bool = False,
     changed_code: bool = False,
@@ -100,6 +102,10 @@ def track_deviation(
         inactive, tolerance: of the projection, see
             :class:`~eostheory.training.projection.Projector`.
         window: number of ``beta_{s->t}`` to find (records the oldest and the one of s = t).
+        kick: displace gradient descent at the edge by ``kick * delta`` along u.  Below the edge the
+            oscillation along u dies out down to rounding; when it is back, one cycle later, is then
+            decided by rounding, not by the loss.  Theorem 1 asks for ``|x|`` of the order of delta.
+        dense_below: number of parameters up to which dense Hessians replace Davidson's method.
         folder, resume, changed_code, checkpoint_every: see
             :class:`~eostheory.training.record.Recorder`.
 
@@ -126,22 +132,23 @@ def track_deviation(
             f"steps = {steps}, every = {every}, window = {window}, eta = {eta}: expected at least "
             "0, 1, 0 and a positive learning rate"
         )
-    columns = ("step", *CONSTRAINED, *DESCENT, *PREDICTED, *COSTS)
+    columns: tuple[str, ...] = ("step", *CONSTRAINED, *DESCENT, *PREDICTED, *COSTS)
     columns += ("beta now", "beta oldest") if window else ()
     about = {
         "kind": "deviation", "eta": eta, "generalized": generalized, "every": every, "c": c,
-        "inactive": inactive, "tolerance": tolerance, "window": window,
-        **fingerprint(objective, start),
+        "inactive": inactive, "tolerance": tolerance, "window": window, "kick": kick,
+        "dense_below": dense_below, **fingerprint(objective, start),
     }  # fmt: skip
     with Recorder(
         columns, folder, configuration=about, resume=resume, changed_code=changed_code,
         checkpoint_every=checkpoint_every,
     ) as recorder:  # fmt: skip
         settings = {"c": c, "inactive": inactive, "tolerance": tolerance}
+        begin = {"before": before, "kick": kick, "dense_below": dense_below}
         if recorder.restored is not None:
             run = _Run.restored(objective, eta, generalized, window, settings, recorder.restored)
         else:
-            run = _Run.begun(objective, start, eta, generalized, window, settings, before)
+            run = _Run.begun(objective, start, eta, generalized, window, settings, begin)
         event: NumericEvent | None = None
         try:
             while True:
@@ -188,20 +195,34 @@ class _Run:
     @classmethod
     def begun(
         cls, objective: Objective, start: Tensor, eta: float, generalized: bool, window: int,
-        settings: dict[str, Any], before: int,
+        settings: dict[str, Any], begin: dict[str, Any],
     ) -> _Run:  # fmt: skip
-        edge = reach_edge(objective, start, eta, before)
-        trajectory = ConstrainedTrajectory(objective, edge.point, eta, **settings)
-        return cls(objective, trajectory, edge.point, edge.step, generalized, window)
+        few = begin["dense_below"]
+        edge = reach_edge(
+            objective, start, eta, begin["before"],
+            tracker=Tracker(1, repeated="keep", dense_below=few),
+        )  # fmt: skip
+        trajectory = ConstrainedTrajectory(
+            objective, edge.point, eta, tracker=Tracker(1, tolerance=1e-9, dense_below=few),
+            **settings,
+        )  # fmt: skip
+        w, kick = edge.point, begin["kick"]
+        if kick:
+            center = trajectory.here.center
+            delta = center.coefficients(eta).delta
+            if not 0 < delta < math.inf:
+                raise ValueError(f"kick = {kick}: there is no delta at the edge (it is {delta})")
+            w = w + kick * delta * center.u
+        run = cls(objective, trajectory, w, edge.step, generalized, window)
+        run.tracker = Tracker(1, repeated="keep", dense_below=few)
+        return run
 
     @classmethod
     def restored(
         cls, objective: Objective, eta: float, generalized: bool, window: int,
         settings: dict[str, Any], state: dict[str, Any],
     ) -> _Run:  # fmt: skip
-        trajectory = ConstrainedTrajectory.restored(
-            objective, eta, state["trajectory"], **settings
-        )
+        trajectory = ConstrainedTrajectory.restored(objective, eta, state["trajectory"], **settings)
         run = cls(objective, trajectory, state["w"], int(state["edge"]), generalized, window)
         run.measured, run.last = int(state["measured"]), float(state["last"])
         run.tracker = Tracker.restored(state["tracker"])

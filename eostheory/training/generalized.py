@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from eostheory.curvature import Products
+from eostheory.training.center import Center, Loss
 from eostheory.training.constrained import ConstrainedStep, ConstrainedTrajectory
 from eostheory.training.predicted import PredictedDynamics, Transfers
-from eostheory.training.projection import Center, Loss
 
 
 class Excess:

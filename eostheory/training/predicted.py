@@ -1,6 +1,7 @@
 """The predicted dynamics of gradient descent around the constrained trajectory (damian23 5, C).
 
-With ``v_t = theta_t - theta_t'`` the displacement, ``x_t = u_t . v_t``, ``y_t = grad S_t^perp . v_t``:
+With the displacement ``v_t = theta_t - theta_t'``, ``x_t = u_t . v_t``, and
+``y_t = grad S_t^perp . v_t``:
 
     v_{t+1} = P_{t+1} [ (I - eta H_t) P_t v_t + eta grad S_t^perp (delta_t^2 - x_t^2)/2 ]
               - (1 + eta y_t) x_t u_{t+1}                                                (6)
@@ -10,8 +11,9 @@ product per step, whatever t.  ``beta_{s->t}`` (10) need not be known for it; :c
 gives them for the last steps, with the rest of the past in one vector, so that nothing is lost.
 
 Where the constraint is inactive the reference takes the whole gradient step, so that nothing of it
-is left for the displacement: the term with ``delta^2`` is absent, and ``-(1 + eta y)`` becomes
-``1 - eta (S_t + y)``, which it equals at ``S_t = 2/eta``.
+is left for the displacement: the term with ``delta^2`` is absent from steps whose end is not held.
+Where the sharpness is below the edge ``-(1 + eta y)`` is ``1 - eta (S_t + y)``, which it equals at
+``S_t = 2/eta``.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from torch import Tensor
 
 from eostheory.numeric.dynamics import LIMIT
 from eostheory.numeric.events import BecameNaN, Diverged
+from eostheory.training.center import Center
 from eostheory.training.constrained import ConstrainedStep, ConstrainedTrajectory
-from eostheory.training.projection import Center
 
 
 class Prediction(NamedTuple):
@@ -114,28 +116,32 @@ class Transfers:
         self._rows = start.new_zeros(0, len(start))
         self._tail = start.detach() / eta
 
-    def push(self, here: ConstrainedStep, weight: float) -> None:
-        """Carry what is there through step t, and add that step with its weight."""
+    def push(self, here: ConstrainedStep) -> None:
+        """Carry what is there through step t, and add that step."""
         rows = transfer(here.center, torch.cat([self._tail[None], self._rows]), self.eta)
         slope = here.center.across
         self._tail, self._rows = rows[0], torch.cat([rows[1:], slope[None]])
         self.times.append(here.step)
-        self.weights.append(weight)
         self._lengths.append(float(torch.linalg.vector_norm(slope)))
+
+    def land(self, after: ConstrainedStep, weight: float) -> None:
+        """Weigh the step that was added; read off the coefficients at the new point."""
+        self.weights.append(weight)
         sizes = torch.linalg.vector_norm(self._rows, dim=1).tolist()
-        small = [s < self.prune * n for s, n in zip(sizes, self._lengths, strict=True)]
-        small[: max(0, len(small) - self.window)] = [True] * max(0, len(small) - self.window)
-        for k, gone in enumerate(small):
-            if gone:
+        excess = len(sizes) - self.window
+        kept = []
+        for k, (size, length) in enumerate(zip(sizes, self._lengths, strict=True)):
+            if k < excess or size < self.prune * length:
                 self._tail = self._tail + self.weights[k] * self._rows[k]
-        kept = [k for k, gone in enumerate(small) if not gone]
+            else:
+                kept.append(k)
         self._rows = self._rows[kept]
         self.times = [self.times[k] for k in kept]
         self.weights = [self.weights[k] for k in kept]
         self._lengths = [self._lengths[k] for k in kept]
+        self._read(after)
 
-    def land(self, after: ConstrainedStep) -> None:
-        """Read off the coefficients at the new point."""
+    def _read(self, after: ConstrainedStep) -> None:
         slope = after.center.across
         self.values = self._rows @ slope
         self.rest = float(torch.dot(self._tail, slope))
@@ -154,11 +160,12 @@ class Transfers:
         }
         return {**made, "rows": self._rows, "tail": self._tail}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a :meth:`state`."""
+    def restore(self, state: dict[str, Any], here: ConstrainedStep) -> None:
+        """Go on from a :meth:`state` at a point of the trajectory."""
         self.times = [int(s) for s in state["times"].tolist()]
         self.weights, self._lengths = state["weights"].tolist(), state["lengths"].tolist()
         self._rows, self._tail = state["rows"].clone(), state["tail"].clone()
+        self._read(here)
 
 
 class PredictedDynamics:
@@ -194,7 +201,7 @@ class PredictedDynamics:
         self.transfers = transfers
         self.products = 0
         self._moved = self.v
-        self._x = 0.0
+        self._next = self._x = 0.0
 
     @property
     def x(self) -> float:
@@ -207,24 +214,29 @@ class PredictedDynamics:
         return float(torch.dot(self.here.center.across, self.v))
 
     def push(self, here: ConstrainedStep) -> None:
-        """Steps (7) and (8) but for the projection off the next eigenvector."""
+        """Steps (7) and (8), but for what depends on where the trajectory goes."""
         center, x, y = here.center, self.x, self.y
-        weight = self._drive(here) - x * x / 2
         before = center.products.count
         if self.transfers is not None:
-            self.transfers.push(here, weight)
-        moved = transfer(center, self.v[None], self.eta)[0]
-        self._moved = moved + (self.eta * weight) * center.across
-        self._x = self._next_x(here, x, y)
+            self.transfers.push(here)
+        self._moved = transfer(center, self.v[None], self.eta)[0]
+        self._next = self._next_x(here, x, y)
+        self._x = x
         self.products += center.products.count - before
 
     def land(self, after: ConstrainedStep) -> None:
-        """The projection off the new eigenvector, and the component along it."""
-        u = after.center.u
-        self.v = self._moved - torch.dot(self._moved, u) * u + self._x * u
+        """The driving term, the projection off the new eigenvector, the component along it."""
+        before, u = self.here.center, after.center.u
+        weight = -self._x * self._x / 2
+        if after.active:
+            found = before.coefficients(self.eta)
+            # delta^2/2, which as alpha/beta has a meaning where alpha is negative too
+            weight += found.alpha / found.beta
+        moved = self._moved + (self.eta * weight) * before.across
+        self.v = moved - torch.dot(moved, u) * u + self._next * u
         self.here = after
         if self.transfers is not None:
-            self.transfers.land(after)
+            self.transfers.land(after, weight)
         size = float(torch.linalg.vector_norm(self.v))
         if size != size:
             raise BecameNaN(after.step, "the predicted displacement")
@@ -249,16 +261,7 @@ class PredictedDynamics:
         loss, sharpness = self._seen(center, x)
         return Prediction(self.here.step, self.v, x, y, loss, sharpness + y, size)
 
-    def _drive(self, here: ConstrainedStep) -> float:
-        """``delta^2/2 = alpha/beta``, which also has a meaning where alpha is negative."""
-        if not here.active:
-            return 0.0
-        found = here.center.coefficients(self.eta)
-        return found.alpha / found.beta
-
     def _next_x(self, here: ConstrainedStep, x: float, y: float) -> float:
-        if here.active:
-            return -(1 + self.eta * y) * x
         return (1 - self.eta * (here.center.sharpness + y)) * x
 
     def _seen(self, center: Center, x: float) -> tuple[float, float]:
@@ -278,5 +281,4 @@ class PredictedDynamics:
         self.v, self.products = state["v"].clone(), int(state["products"])
         self.here = self.trajectory.here
         if self.transfers is not None:
-            self.transfers.restore(state["transfers"])
-            self.transfers.land(self.here)
+            self.transfers.restore(state["transfers"], self.here)

@@ -12,19 +12,14 @@ for: with ``lambda_g`` small (it is of order epsilon^2), a few products do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from eostheory.curvature import Products, Tracker
-from eostheory.numeric.autodiff import LossFunction
+from eostheory.curvature import Tracker
 from eostheory.numeric.events import NoConvergence
-from eostheory.numeric.objective import Objective
-from eostheory.training.measure import Coefficients, coefficients
-
-Loss = LossFunction | Objective
+from eostheory.training.center import Center, Loss, expand
 
 MODES = ("gradient", "manifold")
 """Where the constraint is inactive: leave the target as it is, or keep ``grad L . u = 0``."""
@@ -56,95 +51,6 @@ class UnconvergedProjection(NoConvergence):
         self.feasibility = feasibility
         self.stationarity = stationarity
         self.iterations = iterations
-
-
-@dataclass
-class Center:
-    """Taylor data of the loss at a point (damian23, definition 3).
-
-    Attributes:
-        products: Hessian-vector products there, with the point, loss and gradient.
-        u: (D,) unit top eigenvector.
-        slope: (D,) ``grad S = D^3 L[u, u, .]``.
-        sharpness: S.
-        next_value: second largest eigenvalue.
-        residual: ``|H u - S u|``.
-    """
-
-    products: Products = field(repr=False)
-    u: Tensor = field(repr=False)
-    slope: Tensor = field(repr=False)
-    sharpness: float
-    next_value: float
-    residual: float
-
-    @property
-    def point(self) -> Tensor:
-        """(D,)."""
-        return self.products.point
-
-    @property
-    def value(self) -> float:
-        """The loss."""
-        return float(self.products.value)
-
-    @property
-    def gradient(self) -> Tensor:
-        """(D,) ``grad L``."""
-        return self.products.gradient
-
-    @property
-    def across(self) -> Tensor:
-        """(D,) ``grad S^perp``, the part of ``grad S`` orthogonal to u."""
-        return self.slope - torch.dot(self.slope, self.u) * self.u
-
-    @property
-    def along(self) -> float:
-        """``grad S . u``."""
-        return float(torch.dot(self.slope, self.u))
-
-    def coefficients(self, eta: float) -> Coefficients:
-        """alpha, beta, delta, epsilon here."""
-        return coefficients(self.gradient, self.slope, self.u, eta)
-
-    def state(self) -> dict[str, Tensor | float]:
-        """What :meth:`restored` needs."""
-        return {
-            "point": self.point,
-            "u": self.u,
-            "slope": self.slope,
-            "sharpness": self.sharpness,
-            "next_value": self.next_value,
-            "residual": self.residual,
-        }
-
-    @classmethod
-    def restored(cls, loss: Loss, state: dict[str, Tensor | float]) -> Center:
-        """The center whose :meth:`state` this is."""
-        point, u, slope = state["point"], state["u"], state["slope"]
-        if not (
-            isinstance(point, Tensor) and isinstance(u, Tensor) and isinstance(slope, Tensor)
-        ):
-            raise TypeError("point, u and slope of a center are tensors")
-        return cls(
-            Products(loss, point), u.clone(), slope.clone(), float(state["sharpness"]),
-            float(state["next_value"]), float(state["residual"]),
-        )  # fmt: skip
-
-
-def expand(loss: Loss, point: Tensor, tracker: Tracker, step: int = 0) -> Center:
-    """Taylor data at ``point``; the tracker keeps the sign of u from call to call.
-
-    Raises:
-        RepeatedTopEigenvalue: the top eigenvalue is not simple; the sharpness has no gradient.
-        UnconvergedEigenpair, BecameNaN, OutOfMemory.
-    """
-    products = Products(loss, point, step=step)
-    pair = tracker(products)
-    u = pair.vectors[0]
-    below = float(pair.values[1]) if len(pair.values) > 1 else pair.next_value
-    slope = products.third(u, u)
-    return Center(products, u, slope, float(pair.values[0]), below, float(pair.residuals[0]))
 
 
 class Projected(NamedTuple):
@@ -238,19 +144,45 @@ class Projector:
             UnconvergedProjection: with what was reached.
             RepeatedTopEigenvalue, UnconvergedEigenpair, BecameNaN, OutOfMemory.
         """
-        self._thirds = used = 0
-        here = target.detach().clone() if guess is None else guess.detach().clone()
         target = target.detach()
+        self._thirds = 0
+        found, used = None, 0
+        if self.inactive == "gradient" and (guess is None or torch.equal(guess, target)):
+            found = self._free(target, step)
+            if found.center.sharpness <= 2 / self.eta:
+                return found
+            used = found.products
+            found.center.products.close()
+        held = self._held(target, step, target if guess is None else guess.detach(), used)
+        if self.inactive == "gradient" and not held.active and found is None:
+            # The guess was wrong about the constraint: the target itself may do.
+            found = self._free(target, step)
+            kept, other = found, held
+            if found.center.sharpness > 2 / self.eta:
+                kept, other = held, found
+            other.center.products.close()
+            return kept._replace(products=found.products + held.products, thirds=self._thirds)
+        return held
+
+    def _free(self, target: Tensor, step: int) -> Projected:
+        """The target as it is."""
+        center = expand(self.loss, target, self.tracker, step)
+        self._thirds += 1
+        used = center.products.count
+        return Projected(center, False, (0.0, 0.0), 0.0, 0.0, 1, used, self._thirds)
+
+    def _held(self, target: Tensor, step: int, here: Tensor, used: int) -> Projected:
+        """The nearest point of M, searched from ``here``."""
         base, base_move, reach = here, torch.zeros_like(here), float("inf")
         damping, allowed = 1.0, 0.0
-        move = None
+        move: _Correction | None = None
         for iteration in range(1, self.maximum + 1):
             center = expand(self.loss, here, self.tracker, step)
             self._thirds += 1
             if iteration == 1:
                 allowed = self._allowed(center)
-            move = self._correct(center, target, allowed, 0.0 if move is None else
-                                 abs(move.multipliers[0]))  # fmt: skip
+            multiplier = 0.0 if move is None else abs(move.multipliers[0])
+            move = self._correct(center, target, allowed, multiplier)
             used += center.products.count
             size = float(torch.linalg.vector_norm(move.step))
             doubt = abs(move.multipliers[0]) * self._turn * self._accuracy
@@ -278,7 +210,8 @@ class Projector:
 
         Free: it uses the normals of the last projection, which ended at ``center``.
         """
-        if self.normals is None or (not active and self.inactive == "gradient"):
+        free = not active or self._excess(center, target) <= 0
+        if self.normals is None or (free and self.inactive == "gradient"):
             return target
         found, _, _ = self._solved(center, self.normals, target)
         return found
@@ -292,10 +225,6 @@ class Projector:
     def _correct(
         self, center: Center, target: Tensor, allowed: float, multiplier: float
     ) -> _Correction:
-        free = self.inactive == "gradient" and self._excess(center, target) <= 0
-        if free:
-            move = target - center.point
-            return _Correction(move, False, (0.0, 0.0), 0.0, float(torch.linalg.vector_norm(move)))
         gradient_normal = self._normal(center, allowed, multiplier)
         self.normals = torch.stack([gradient_normal, center.slope])
         found, active, multipliers = self._solved(center, self.normals, target)

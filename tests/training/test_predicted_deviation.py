@@ -1,0 +1,108 @@
+"""On a small network the prediction follows gradient descent through a whole cycle."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from eostheory.numeric.objective import module_objective
+from eostheory.numeric.toys import damian_toy
+from eostheory.training.constrained import EdgeNotReached, EigengapClosed
+from eostheory.training.deviation import track_deviation
+from eostheory.training.several_losses import block_quartic
+
+
+def tensor(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.fixture
+def network():
+    """A multilayer perceptron that tells odd from even digits; 81 parameters."""
+    data = load_digits()
+    images, labels = data.data[:100] / 16, data.target[:100]
+    images = images - images.mean(0)
+    images = images @ np.linalg.svd(images, full_matrices=False)[2][:6].T
+    draw = torch.Generator().manual_seed(0)
+    layers = torch.nn.Linear(6, 10), torch.nn.Linear(10, 1)
+    with torch.no_grad():
+        for layer in layers:
+            for part in layer.parameters():
+                part.copy_(
+                    (torch.rand(part.shape, generator=draw) * 2 - 1) / layer.in_features**0.5
+                )
+    module = torch.nn.Sequential(layers[0], torch.nn.Tanh(), layers[1]).double()
+    targets = torch.as_tensor(2.0 * (labels % 2) - 1)[:, None]
+    inputs = torch.as_tensor(images / images.std() + 1)
+    return module_objective(module, torch.nn.MSELoss(), inputs, targets)
+
+
+def test_a_network_is_followed_through_a_cycle_of_self_stabilization(network):
+    objective, start = network
+    eta = 2 / 19.5
+    found = track_deviation(
+        objective, start, eta, 100, every=2, before=600, kick=0.5, dense_below=30
+    )
+    records = found.records
+    assert found.event is None
+    assert len(records.rows) == 51
+    assert records["active"].all()
+    # once over the edge and back, the unstable coordinate out and in again
+    assert found.cycles() >= 1
+    x, delta = np.abs(records["x"]), records["delta"]
+    assert (x / delta).max() > 1.3
+    assert x[-1] < 0.6 * x.max()
+    # the prediction: epsilon is some 0.05, errors are of that relative order
+    assert records["epsilon"].max() < 0.1
+    assert records["error"].max() < 0.15 * records["deviation"].max()
+    assert np.abs(x - np.abs(records["predicted x"])).max() < 0.1 * x.max()
+    swing = np.ptp(records["y"])
+    assert np.abs(records["y"] - records["predicted y"]).max() < 0.15 * swing
+    rise = records["loss"] - records["constrained loss"]
+    assert np.abs(records["predicted loss"] - records["loss"]).max() < 0.15 * rise.max()
+    off = np.abs(records["predicted sharpness"] - records["sharpness"])
+    assert off.max() < 0.35 * (records["mean sharpness"][1:] - 2 / eta).max()
+    # the constrained trajectory descends at constant sharpness
+    assert (np.diff(records["constrained loss"]) < 0).all()
+    assert np.abs(records["constrained sharpness"] * eta / 2 - 1).max() < 1e-6
+    # and a step costs less than the 42 products and 8 third derivatives of the only peer
+    assert np.median(records["constrained products"]) <= 36
+    assert np.median(records["thirds"]) <= 6
+    assert (records["predicted products"][1:] == 1).all()
+
+
+def test_a_run_resumes_bit_for_bit(tmp_path):
+    loss, start = block_quartic(1, 3, 0.5, 0.1, bulk=1), torch.zeros(5, dtype=torch.float64)
+    start = start[: loss.dim] - 0.1 * loss.data["slopes"][0, 0]
+    settings = {"window": 2, "generalized": True, "every": 2, "c": None}
+    straight = track_deviation(loss, start, 0.5, 6, folder=tmp_path / "a", **settings)
+    for steps in (4, 6):
+        parts = track_deviation(
+            loss, start, 0.5, steps, folder=tmp_path / "b", resume=steps > 4, **settings
+        )
+    assert straight.records.rows.tobytes() == parts.records.rows.tobytes()
+    assert torch.equal(straight.w, parts.w)
+    assert torch.equal(straight.constrained, parts.constrained)
+    assert np.isfinite(straight.records["beta oldest"][1:]).all()
+
+
+def test_an_event_ends_a_run_and_what_was_recorded_stays(tmp_path):
+    toy = damian_toy(0.1, 0.5, 2.0)
+
+    def loss(w):
+        # a second eigenvalue that grows as z does
+        return toy(w[:3]) + (1 + 18.5 * w[2] / 0.3) * w[3] ** 2 / 2
+
+    start = tensor(1e-2, -0.02, 0.0, 0.0)
+    found = track_deviation(loss, start, 0.1, 50, folder=tmp_path)
+    assert isinstance(found.event, EigengapClosed)
+    assert 0 < len(found.records.rows) < 10
+    assert found.records.end["end"] == "EigengapClosed"
+
+
+def test_an_edge_that_is_not_reached_and_bad_input_are_errors():
+    loss, start = damian_toy(0.1, 0.5, 2.0), tensor(1e-2, -0.5, 0.0)
+    with pytest.raises(EdgeNotReached, match="after 3 steps"):
+        track_deviation(loss, start, 0.1, 5, before=3)
+    with pytest.raises(ValueError, match="every = 0"):
+        track_deviation(loss, start, 0.1, 5, every=0)
