@@ -164,13 +164,14 @@ def compare_several(
     every: int | None = 5,
     band: float = 0.1,
     most: int = 4,
+    linear: bool = False,
     record_every: int = 1,
     folder: Path | str | None = None,
 ) -> Unstable:
     """Gradient descent and the predicted dynamics of several directions from the same start.
 
     Args:
-        loss, start, eta, k, every, band, most: see :class:`SeveralDynamics`.
+        loss, start, eta, k, every, band, most, linear: see :class:`SeveralDynamics`.
         steps: of both; rows are written before steps 0, record_every, 2 record_every, ...
         folder: where to record; None for memory.
 
@@ -194,7 +195,9 @@ def compare_several(
         w, step, event = start.detach().clone(), 0, None
         pairs = TopPairs()
         try:
-            dynamics = SeveralDynamics(loss, start, eta, k, every=every, band=band, most=most)
+            dynamics = SeveralDynamics(
+                loss, start, eta, k, every=every, band=band, most=most, linear=linear
+            )
             for step in range(steps):
                 with Products(loss, w, step=step) as products:
                     if step % record_every == 0:

@@ -144,7 +144,7 @@ def drawn_dynamics(sample: Sample, k: int) -> SeveralDynamics:
     seed = sample.draw(st.integers(0, 2**20), "seed")
     loss = block_quartic(k, seed, rate, 0.25)
     origin = torch.zeros(loss.dim, dtype=torch.float64)
-    dynamics = SeveralDynamics(loss.function, origin, rate, k, every=None)
+    dynamics = SeveralDynamics(loss.function, origin, rate, k, every=None, linear=True)
     draw = Draw(seed + 1)
     dynamics.x = draw.uniform(0.2, 0.6, k)
     shift = 0.2 * draw.normal(loss.dim)

@@ -88,7 +88,7 @@ def test_one_direction_is_definition_7():
     loss = self_stabilising(6, 3, ETA, alpha=1e-4)
     origin = torch.zeros(6, dtype=torch.float64)
     start = 0.02 * Draw(5).normal(6)
-    ours = SeveralDynamics(loss.function, origin, ETA, 1, every=None)
+    ours = SeveralDynamics(loss.function, origin, ETA, 1, every=None, linear=True)
     u = ours.reference.basis[0]
     ours.x, ours.w = u[None] @ start, start - torch.dot(u, start) * u
     # damian23 (6) with the reference point of the constrained trajectory: it moves by the drift
@@ -111,7 +111,8 @@ def test_one_direction_is_definition_7():
 def test_the_mean_of_the_squares_is_tied_to_the_change_of_the_block():
     k, steps = 2, 300
     loss = block_quartic(k, 3, ETA, 2.0**-6)
-    dynamics = SeveralDynamics(loss.function, displaced(loss, k, 2.0**-6), ETA, k, every=None)
+    start = displaced(loss, k, 2.0**-6)
+    dynamics = SeveralDynamics(loss.function, start, ETA, k, every=None, linear=True)
     first, total = dynamics.block, torch.zeros(k, k, dtype=torch.float64)
     for _ in range(steps):
         total = total + torch.outer(dynamics.x, dynamics.x)
@@ -124,15 +125,19 @@ def test_the_mean_of_the_squares_is_tied_to_the_change_of_the_block():
 
 
 @pytest.mark.parametrize(
-    "k, below, exponents",
-    [(2, (0.0, 1.0), (5, 6, 7)), (3, (0.0, 0.5, 1.0), (6, 7, 8))],
+    "k, below, exponents, linear",
+    [
+        (2, (0.0, 1.0), (5, 6, 7), True),
+        (2, (0.0, 1.0), (5, 6, 7), False),
+        (3, (0.0, 0.5, 1.0), (6, 7, 8), False),
+    ],
 )
-def test_the_error_over_inverse_epsilon_steps_is_of_second_order(k, below, exponents):
+def test_the_error_over_inverse_epsilon_steps_is_of_second_order(k, below, exponents, linear):
     errors, scales = [], [2.0**-e for e in exponents]
     for eps in scales:
         loss = block_quartic(k, 3, ETA, eps, below=below)
         start = displaced(loss, k, eps)
-        dynamics = SeveralDynamics(loss.function, start, ETA, k, every=None)
+        dynamics = SeveralDynamics(loss.function, start, ETA, k, every=None, linear=linear)
         worst = 0.0
         for step in gd(loss.function, start, ETA, int(2.5 / eps)):
             dynamics.step()
@@ -194,7 +199,7 @@ def test_a_loss_in_chunks_is_their_sum_and_products_are_counted():
     start = 0.01 * Draw(4).normal(8)
     found = []
     for loss in (Objective(chunks, 8), lambda w: chunks[0](w) + chunks[1](w)):
-        dynamics = SeveralDynamics(loss, start, ETA, 2, every=2)
+        dynamics = SeveralDynamics(loss, start, ETA, 2, every=2, linear=True)
         before = dynamics.products
         for _ in range(2):
             dynamics.step()
