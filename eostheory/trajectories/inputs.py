@@ -61,8 +61,8 @@ def rows(what: str, names: Sequence[str], given: Rows, device: torch.device | No
     columns = [_column(f"{what} {n}", v, device) for n, v in zip(names, given, strict=True)]
     if not columns:
         return torch.empty(0, dtype=torch.float64, device=device)
-    size = torch.broadcast_shapes(*(c.shape for c in columns))
-    return torch.stack([c.expand(size) for c in columns])
+    batched = next((c for c in columns if c.dim()), columns[0])
+    return torch.stack([c.expand_as(batched) for c in columns])
 
 
 def _column(what: str, value: float | Tensor, device: torch.device) -> Tensor:

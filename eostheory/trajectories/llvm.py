@@ -26,7 +26,7 @@ from functools import reduce
 from llvmlite import ir  # type: ignore[import-untyped]
 
 from eostheory.trajectories import support
-from eostheory.trajectories.emitter import DOUBLE, I8, I32, I64, Emitter
+from eostheory.trajectories.emitter import DOUBLE, I8, I64, Emitter
 from eostheory.trajectories.program import COMPARISONS, LOGIC, Program
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
@@ -67,6 +67,8 @@ class _Kernel(Emitter):
         super().__init__(function, lanes, fma)
         self.program, self.n = program, len(program.state)
         self.chains = self.unrolled * self.groups
+        # rows of long tiles would otherwise compete for the same lines of the cache
+        self.stride = lanes * self.chains + (16 if self.groups > 1 else 0)
         self.arg = dict(zip(ARGUMENTS, function.args, strict=True))
         self.constants = {i: self.reals(c) for i, c in program.constants.items()}
         # what the step and the observables need of the hoisted part
@@ -78,13 +80,12 @@ class _Kernel(Emitter):
         self.kept = sorted(defined & used)
         self.truths = {i.target for i in program.hoisted if i.operation in COMPARISONS | LOGIC}
 
-    # rooms: row after row, each of `chains * lanes` doubles
     def _place(self, room: ir.Value, row: int, chain: ir.Value | int, kind: ir.Type) -> ir.Value:
         if isinstance(chain, int):
-            shift = ir.Constant(I64, (row * self.chains + chain) * self.lanes)
+            shift = ir.Constant(I64, row * self.stride + chain * self.lanes)
         else:
             shift = self.b.mul(chain, ir.Constant(I64, self.lanes))
-            shift = self.b.add(shift, ir.Constant(I64, row * self.chains * self.lanes))
+            shift = self.b.add(shift, ir.Constant(I64, row * self.stride))
         return self.at(room, shift, kind)
 
     def _load(
@@ -134,7 +135,10 @@ class _Kernel(Emitter):
     def write(self) -> None:
         b, a, program, n = self.b, self.arg, self.program, self.n
         width = self.lanes * self.chains
-        room = lambda rows, kind=DOUBLE: self.scratch(kind, rows * width)  # noqa: E731
+
+        def room(rows: int, kind: ir.Type = DOUBLE) -> ir.Value:
+            return self.scratch(kind, rows * self.stride)
+
         self.rooms = [room(n), room(n)]
         self.previous, self.observed = room(n), room(len(program.observables))
         self.parameters, self.hoisted = room(len(program.parameters)), room(len(self.kept))
@@ -149,7 +153,8 @@ class _Kernel(Emitter):
             self.offset = b.mul(b.add(index, a["tile"]), ir.Constant(I64, width))
             self.count = self.min(b.sub(a["size"], self.offset), ir.Constant(I64, width))
             self.tile = {
-                "codes": self.codes, "offset": self.offset, "count": self.count, "lanes": width,
+                "codes": self.codes, "offset": self.offset, "count": self.count,
+                "lanes": width, "stride": self.stride,
             }  # fmt: skip
             self._begin()
             self._blocks()
@@ -318,13 +323,8 @@ class _Kernel(Emitter):
         b.store(b.or_(b.load(self.bits), event), self.bits)
 
     def _record(self, state: ir.Value, place: ir.Value) -> None:
-        """Store the observables of a state; around the cache at once, otherwise by way of a room."""
-        b, a, program, nan = self.b, self.arg, self.program, self.reals(float("nan"))
-        rows = len(program.observables)
-        begin = self.at(a["records"], place)
-        whole = b.icmp_signed("==", self.count, ir.Constant(I64, self.lanes * self.chains))
-        streaming = b.and_(whole, b.icmp_signed("!=", a["streaming"], ir.Constant(I64, 0)))
-        once = self.module.add_metadata([ir.Constant(I32, 1)])
+        """Store the observables of a state, row after row."""
+        b, program, nan = self.b, self.program, self.reals(float("nan"))
         with self.loop(self.chains) as chain:
             loaded = self._load(state, self.n, chain)
             (code,) = self._load(self.codes, 1, chain, self.int)
@@ -332,14 +332,10 @@ class _Kernel(Emitter):
             self.run(program.observed, values)
             over = b.icmp_signed("==", code, self.ints(Status.DIVERGED))
             shown = [b.select(over, nan, values[i]) for i in program.observations]
-            with b.if_else(streaming) as (around, through):
-                with around:
-                    goal = b.add(self.offset, b.mul(chain, ir.Constant(I64, self.lanes)))
-                    for value in shown:
-                        stored = b.store(value, self.at(begin, goal, self.real), 8 * self.lanes)
-                        stored.set_metadata("nontemporal", once)
-                        goal = b.add(goal, a["size"])
-                with through:
-                    self._store(shown, self.observed, chain)
-        with b.if_then(b.not_(streaming)):
-            self._support("eostheory_scatter", room=self.observed, goal=begin, rows=rows)
+            self._store(shown, self.observed, chain)
+        self._support(
+            "eostheory_scatter",
+            room=self.observed,
+            goal=self.at(self.arg["records"], place),
+            rows=len(program.observables),
+        )

@@ -71,7 +71,7 @@ class Host:
 
 def _make_library_known() -> None:
     name = ctypes.util.find_library("m")
-    library = ctypes.CDLL(name) if name else ctypes.cdll.msvcrt  # type: ignore[attr-defined]
+    library = ctypes.CDLL(name) if name else ctypes.cdll.msvcrt
     for operation in TRANSCENDENTAL:
         function = getattr(library, operation)
         address = ctypes.cast(function, ctypes.c_void_p).value
@@ -189,7 +189,7 @@ class Machine:
         for lane_status in (Status.UNDERFLOW, Status.FIXED_POINT, Status.DIVERGED):
             lanes = (fresh & (s.status == lane_status)).nonzero().squeeze(1)
             spans = s.at[lanes] - begin[lanes]
-            for span in spans.unique().tolist():
+            for span in sorted(set(spans.tolist())):
                 chosen = lanes[spans == span]
                 self._replay(s, chosen, before[:, chosen], begin[chosen], span)
 

@@ -196,7 +196,11 @@ def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
         )
     return Run(
         compiled,
-        *(arrays[n] for n in _TENSORS),
+        arrays["parameters"],
+        arrays["records"],
+        arrays["state"],
+        arrays["status"],
+        arrays["at"],
         settings["first"],
         settings["step"],
         settings["every"],

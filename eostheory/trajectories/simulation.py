@@ -136,9 +136,9 @@ def _backend(kind: str, program: Program, fma: bool) -> Callable[[Stretch], None
         from eostheory.trajectories.machine import Machine
 
         return Machine(program, fma).advance
-    from eostheory.trajectories import triton
+    from eostheory.trajectories.triton import Kernel
 
-    return lambda stretch: triton.advance(program, stretch, fma=fma)
+    return Kernel(program, fma).advance
 
 
 @lru_cache(maxsize=256)

@@ -2,14 +2,14 @@
 
 This code knows neither formula nor number of lanes: it is compiled once per process, so that a
 new formula costs only its own operations.  It works on rooms: rows of W doubles on the stack of
-the kernel, one row per variable.
+the kernel, one per variable, each ``stride`` doubles after the one before.
 """
 
 from __future__ import annotations
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from eostheory.trajectories.emitter import DOUBLE, I1, I8, I64, Emitter
+from eostheory.trajectories.emitter import DOUBLE, I1, I8, I32, I64, Emitter
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
 
 _REALS, _INTS, _BYTES = DOUBLE.as_pointer(), I64.as_pointer(), I8.as_pointer()
@@ -20,12 +20,13 @@ QUIET, DEAD = 1, 2
 EVENT = 4
 """Bit added by ``note`` when the status of a trajectory changed."""
 
-GATHER = ("source", "room", "codes", "rows", "size", "offset", "count", "lanes", "bound")
-SCATTER = ("room", "goal", "rows", "size", "offset", "count", "lanes")
+GATHER = ("source", "room", "codes", "rows", "size", "offset", "count", "lanes", "stride", "bound")
+SCATTER = ("room", "goal", "rows", "size", "offset", "count", "lanes", "stride", "streaming")
 STATUS = ("status", "codes", "offset", "count", "lanes")
 NOTE = (
     "old", "before_last", "new", "codes", "status", "at", "begin", "before",
-    "rows", "size", "offset", "count", "lanes", "bound", "first", "last",
+    "rows", "size", "offset", "count", "lanes", "stride",
+    "bound", "first", "last",
 )  # fmt: skip
 
 _TYPES = dict.fromkeys(("source", "room", "goal", "old", "before_last", "new", "before"), _REALS)
@@ -108,7 +109,7 @@ class _Gather(_Support):
         last = b.sub(a["count"], ir.Constant(I64, 1))
         with self.loop(a["rows"]) as row:
             begin = b.add(b.mul(row, a["size"]), a["offset"])
-            goal = b.mul(row, a["lanes"])
+            goal = b.mul(row, a["stride"])
             with self.loop(a["lanes"]) as j:
                 value = b.load(self.at(a["source"], b.add(begin, self.min(j, last))))
                 b.store(value, self.at(a["room"], b.add(goal, j)))
@@ -119,22 +120,28 @@ class _Gather(_Support):
 
 
 class _Scatter(_Support):
-    """Rows of a room to where the tile belongs."""
+    """Rows of a room to where the tile belongs, around the cache if wanted."""
 
     def write(self) -> None:
         b, a, zero = self.b, self.arg, ir.Constant(I64, 0)
         width = ir.Constant(I64, self.vector.count)
         vectors = b.sdiv(a["lanes"], width)
         whole = b.icmp_signed("==", a["count"], b.mul(vectors, width))
-        vectors = b.select(whole, vectors, zero)
+        around = b.and_(whole, b.icmp_signed("!=", a["streaming"], zero))
+        streamed = b.select(around, vectors, zero)
+        vectors = b.select(b.and_(whole, b.not_(around)), vectors, zero)
         singles = b.select(whole, zero, a["count"])
         with self.loop(a["rows"]) as row:
-            room = self.at(a["room"], b.mul(row, a["lanes"]))
+            room = self.at(a["room"], b.mul(row, a["stride"]))
             goal = self.at(a["goal"], b.add(b.mul(row, a["size"]), a["offset"]))
-            with self.loop(vectors) as i:
-                shift = b.mul(i, width)
-                value = b.load(self.at(room, shift, self.vector), align=8 * self.vector.count)
-                b.store(value, self.at(goal, shift, self.vector), align=8)
+            for count, align in ((streamed, 8 * self.vector.count), (vectors, 8)):
+                with self.loop(count) as i:
+                    shift = b.mul(i, width)
+                    value = b.load(self.at(room, shift, self.vector), align=8 * self.vector.count)
+                    stored = b.store(value, self.at(goal, shift, self.vector), align=align)
+                    if count is streamed:
+                        once = self.module.add_metadata([ir.Constant(I32, 1)])
+                        stored.set_metadata("nontemporal", once)
             with self.loop(singles) as j:
                 b.store(b.load(self.at(room, j)), self.at(goal, j))
         self.finish()
@@ -164,7 +171,7 @@ class _Note(_Support):
             for place, value in ((all_inside, yes), (all_same, yes), (any_lost, no)):
                 b.store(value, place)
             with self.loop(a["rows"]) as row:
-                index = b.add(b.mul(row, a["lanes"]), j)
+                index = b.add(b.mul(row, a["stride"]), j)
                 old, before, new = (
                     b.load(self.at(a[room], index)) for room in ("old", "before_last", "new")
                 )
@@ -189,7 +196,7 @@ class _Note(_Support):
                     b.store(a["last"], self.at(a["at"], lane))
                     b.store(a["first"], self.at(a["begin"], lane))
                     with self.loop(a["rows"]) as row:
-                        index = b.add(b.mul(row, a["lanes"]), j)
+                        index = b.add(b.mul(row, a["stride"]), j)
                         goal = b.add(b.mul(row, a["size"]), lane)
                         b.store(b.load(self.at(a["old"], index)), self.at(a["before"], goal))
         self.summarize()
