@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from eostheory.training.center import Center, expand
     from eostheory.training.checkpoint import CheckpointError, digest
     from eostheory.training.constrained import (
         ConstrainedStep,
@@ -47,14 +48,7 @@ if TYPE_CHECKING:
         advance,
         transfer,
     )
-    from eostheory.training.projection import (
-        Center,
-        Projected,
-        Projector,
-        UnconvergedProjection,
-        expand,
-        project,
-    )
+    from eostheory.training.projection import Projected, Projector, UnconvergedProjection, project
     from eostheory.training.record import Recorder, RecordError, Records, read_records
     from eostheory.training.reduction import compare_with_reduction_flow, sharpness_reduction_flow
     from eostheory.training.several import BlockReference, SeveralDynamics, block_reference
@@ -63,6 +57,7 @@ if TYPE_CHECKING:
     from eostheory.training.several_track import Unstable, compare_several, track_unstable
 
 _WHERE = {
+    "center": ("Center", "expand"),
     "checkpoint": (
         "CheckpointError",
         "digest",
@@ -117,14 +112,7 @@ _WHERE = {
         "advance",
         "transfer",
     ),
-    "projection": (
-        "Center",
-        "Projected",
-        "Projector",
-        "UnconvergedProjection",
-        "expand",
-        "project",
-    ),
+    "projection": ("Projected", "Projector", "UnconvergedProjection", "project"),
     "record": (
         "RecordError",
         "Recorder",
