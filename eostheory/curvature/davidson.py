@@ -26,25 +26,18 @@ class Space:
         self.turn = self.small
         self.scale = 0.0
 
-    def extend(self, v: Tensor) -> bool:
-        """Add a direction (one product); False if the basis holds it already."""
-        length = torch.linalg.vector_norm(v)
-        if not bool(length > 0):
+    def extend(self, *directions: Tensor) -> bool:
+        """Add directions, all products in one block; False if the basis holds them already."""
+        whole = self.basis
+        for v in directions:
+            new = _outside(whole, v)
+            if new is not None:
+                whole = torch.cat([whole, new[None]])
+        added = whole[len(self.basis) :]
+        if not len(added):
             return False
-        v = v / length
-        least = 1e3 * torch.finfo(v.dtype).eps
-        for _ in range(3):
-            v = v - (self.basis @ v) @ self.basis
-            left = torch.linalg.vector_norm(v)
-            if not bool(left > least):
-                return False
-            v = v / left
-            least = 0.5
-            if bool(left > 0.5):
-                break
-        image = self.products.block(v[None])[0]
-        self.basis = torch.cat([self.basis, v[None]])
-        self.images = torch.cat([self.images, image[None]])
+        self.images = torch.cat([self.images, self.products.block(added)])
+        self.basis = whole
         self._project()
         return True
 
@@ -85,7 +78,7 @@ class Space:
             if index >= self.k:
                 # A gap is a gap only if the next pair is known well within it.
                 gap = float(values[self.k - 1] - values[index])
-                allowed = max(allowed, min(guard * self.scale, gap / 4))
+                allowed = max(allowed, min(guard * self.scale, gap / 2))
             if residual > allowed:
                 return index
         return None
@@ -98,3 +91,22 @@ class Space:
         turn = self.turn[:, : self.KEEP + self.k].T.to(self.basis)
         self.basis, self.images = turn @ self.basis, turn @ self.images
         self._project()
+
+
+def _outside(basis: Tensor, v: Tensor) -> Tensor | None:
+    """The unit vector along the part of v outside the basis, None if that is rounding."""
+    length = torch.linalg.vector_norm(v)
+    if not bool(length > 0):
+        return None
+    v = v / length
+    least = 1e3 * torch.finfo(v.dtype).eps
+    for _ in range(3):
+        v = v - (basis @ v) @ basis
+        left = torch.linalg.vector_norm(v)
+        if not bool(left > least):
+            return None
+        v = v / left
+        least = 0.5
+        if bool(left > 0.5):
+            break
+    return v

@@ -216,8 +216,7 @@ class Tracker:
         tolerance = max(self.tolerance, FLOOR * torch.finfo(products.point.dtype).eps)
         patrol = self._patrol
         if self._past:
-            for start in predict(self._past):
-                space.extend(start)
+            space.extend(*predict(self._past))
             patrol = self._scout(space, draw)
         left = self.cold_products if cold else 0
         fresh = True
@@ -235,7 +234,7 @@ class Tracker:
             if not any(space.extend(v) for v in self._directions(space, worst, draw)):
                 break
         self._check_converged(space, tolerance)
-        return _Solution(space, cold, patrol)
+        return _Solution(space, cold and (not left or len(space.basis) == size), patrol)
 
     def _directions(self, space: Space, worst: int, draw: torch.Generator) -> Iterator[Tensor]:
         """Where to look for what pair ``worst`` lacks, best first."""
