@@ -128,8 +128,7 @@ def test_the_mean_of_the_squares_is_tied_to_the_change_of_the_block():
     "k, below, exponents, linear",
     [
         (2, (0.0, 1.0), (5, 6, 7), True),
-        (2, (0.0, 1.0), (5, 6, 7), False),
-        (3, (0.0, 0.5, 1.0), (6, 7, 8), False),
+        (3, (0.0, 0.5, 1.0), (5, 6, 7), False),
     ],
 )
 def test_the_error_over_inverse_epsilon_steps_is_of_second_order(k, below, exponents, linear):
@@ -162,7 +161,7 @@ def test_new_reference_points_change_nothing_but_the_error():
 
 
 @given(seed=st.integers(0, 2**20), k=st.integers(1, 4), extra=st.integers(0, 2))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_an_aligned_basis_spans_the_same_and_depends_only_on_the_span(seed, k, extra):
     draw = Draw(seed)
     rows, earlier = draw.orthogonal(8)[: k + extra], draw.orthogonal(8)[:k]
