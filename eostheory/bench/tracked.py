@@ -49,6 +49,8 @@ def _run(objective: Objective, start: Tensor, eta: float, steps: int, folder: st
     """Everything tracked and recorded; with the processor time and the memory at each row."""
     observe: dict[str, Callable[[int, Tensor], float]] = {
         "cpu": lambda step, w: time.process_time(),
+        # how fast the machine is at this step
+        "one gradient": lambda step, w: clocked(lambda: objective.value_and_gradient(w)).cpu,
         "memory": lambda step, w: float(resident_bytes() or 0),
     }
     return gradient_descent(
@@ -69,9 +71,8 @@ def cost(settings: Settings) -> Outcome:
         begin = iterates(objective, start, regime, 1)[0]
         with TemporaryDirectory(prefix="eostheory-bench-") as folder:
             run = _run(objective, begin, regime.eta, WARM_UP + steps, folder)
-        clock = [float(x) for x in run.records["cpu"]]
         spent = [float(x) for x in run.records["products"]][WARM_UP:]
-        each = [1e3 * (b - a) for a, b in pairwise(clock)][WARM_UP - 1 :]
+        each = _milliseconds(run)[0][WARM_UP - 1 :]
         seen = stretches(each)
         rows.append((f"tracked step, {name}", mean(spent), 1.0, seen, median(each), max(each)))
         rows += _theirs(objective, begin, dtype, name)
@@ -85,6 +86,19 @@ def cost(settings: Settings) -> Outcome:
     )
     columns = ("who", "products", "third derivatives", "ms per step", "median ms", "largest ms")
     return Outcome("tracked", (Table(title, columns, tuple(rows)),), tuple(judged))
+
+
+def _milliseconds(run: Tracked) -> tuple[list[float], list[float]]:
+    """Of each step after the first row, and of the one gradient that was timed beside it."""
+    clock, beside = (run.records[name].tolist() for name in ("cpu", "one gradient"))
+    # a row reads the clock before it times its gradient
+    each = [1e3 * (b - a - g) for (a, b), g in zip(pairwise(clock), beside, strict=False)]
+    return each, [1e3 * g for g in beside[1:]]
+
+
+def _ends(values: list[float], size: int) -> tuple[float, float]:
+    """Means of the first and of the last ``size``."""
+    return mean(values[:size]), mean(values[-size:])
 
 
 def _theirs(
@@ -112,16 +126,16 @@ def flat(settings: Settings) -> Outcome:
     with TemporaryDirectory(prefix="eostheory-bench-") as folder:
         run = _run(objective, start, 0.1, steps, folder)
     skip = steps // 10  # libraries settle
-    clock = [float(x) for x in run.records["cpu"]]
-    each = [1e3 * (b - a) for a, b in pairwise(clock)][skip:]
+    each, gradients = (x[skip:] for x in _milliseconds(run))
     spent = [float(x) for x in run.records["products"]][skip + 1 :]
     memory = [float(x) / 2**20 for x in run.records["memory"]][skip:]
     per_run = 1.0 if settings.quick else steps / (steps - skip)
-    rise = growth(each, (spent,)).map(lambda ms: 100 * per_run * ms / mean(each))
+    rise = growth(each, (spent, gradients)).map(lambda ms: 100 * per_run * ms / mean(each))
     held = growth(memory).map(lambda mib: per_run * mib)
     rows: list[tuple[Cell, ...]] = [
-        ("time per step, ms", mean(each), mean(each[: skip or 1]), mean(each[-(skip or 1) :])),
-        ("products per step", mean(spent), mean(spent[: skip or 1]), mean(spent[-(skip or 1) :])),
+        ("time per step, ms", mean(each), *_ends(each, skip)),
+        ("one gradient then, ms", mean(gradients), *_ends(gradients, skip)),
+        ("products per step", mean(spent), *_ends(spent, skip)),
         ("memory, MiB", mean(memory), memory[0], memory[-1]),
     ]
     title = f"{steps} tracked steps, D = {len(start)}, recorded to a folder"
@@ -131,8 +145,8 @@ def flat(settings: Settings) -> Outcome:
     time_seen: Interval | str = fault or rise
     memory_seen: Interval | str = fault or absent or held
     note = (
-        "growth: least squares on step and number of products, without the first tenth; "
-        "interval: two standard errors"
+        "growth: least squares on step, number of products and the time of one gradient then (the "
+        "machine's speed), without the first tenth; interval: two standard errors"
     )
     judged = (judge(TIME, time_seen), judge(MEMORY, memory_seen))
     return Outcome("flat", (table,), judged, (note,))
