@@ -35,5 +35,5 @@ def check_symmetric(matrix: Tensor, size: Tensor | float | None = None) -> None:
     if off > ASYMMETRY.get(matrix.dtype, 1e-2) * float(size):
         raise ValueError(
             f"the Hessian is not symmetric: entries differ by {off:.3g} where they are up to "
-            f"{float(size):.3g}; is a custom backward inside the loss the derivative of its forward?"
+            f"{float(size):.3g}; is a custom backward in the loss the derivative of its forward?"
         )
