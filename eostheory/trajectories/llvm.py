@@ -1,7 +1,7 @@
 """The program as LLVM IR: a loop that carries several trajectories as the lanes of vectors.
 
-A tile is vectors of ``lanes`` trajectories, ``chains`` of them in a group.  Its state lives in rooms on the stack,
-rows of as many doubles, but for the inner loop, where it lives in registers::
+A tile is vectors of ``lanes`` trajectories, ``chains`` of them in a group.  Its state lives in
+rooms on the stack, but for the inner loop, where that of a group lives in registers::
 
     for each tile:
         gather state, parameters, status; hoisted part

@@ -107,7 +107,7 @@ class Run:
     def steps(self) -> Tensor:
         """(n_records,) int64: the step after which each record was taken."""
         begin = (self.first // self.every + 1) * self.every
-        return torch.arange(begin, self.step + 1, self.every)
+        return torch.arange(begin, max(begin, self.step + 1), self.every)
 
     @property
     def observables(self) -> tuple[str, ...]:
@@ -186,10 +186,11 @@ def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
             arrays = {n: torch.from_numpy(archive[n].copy()) for n in _TENSORS}
             settings = {n: int(about[n]) for n in ("first", "step", "every", "threads")}
             bound, key, name = float.fromhex(about["bound"]), about["program"], about["name"]
-        _fits(arrays, settings, compiled)
+        if known := key == compiled.program.key:
+            _fits(arrays, settings, compiled)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no saved run, or a damaged one: {error}") from error
-    if key != compiled.program.key:
+    if not known:
         raise ValueError(
             f"{path} holds a run of {name!r}, whose program differs from that of "
             f"{recurrence.name!r}: load it with the recurrence that made it"

@@ -1,0 +1,217 @@
+"""What a run reports, what it refuses, and what it writes."""
+
+import math
+
+import pytest
+import sympy as sp
+import torch
+
+from eostheory.trajectories import Recurrence, Status, compile, load, simulate
+
+x, y, a = sp.symbols("x y a", real=True)
+SHRINK = Recurrence("shrink", (x, y), (a * x, y + 1), (a,))
+GROW = Recurrence("grow", (x,), (a * x,), (a,), record=(("x", x), ("double", 2 * x)))
+HALF = Recurrence("half", (x,), (x / 2 + a,), (a,))
+BACKENDS = ["eager", "llvm"]
+
+
+def doubles(*rows):
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("every", [1, 7, 100, 5000])
+def test_divergence_is_found_at_its_step(backend, every):
+    run = simulate(
+        GROW, doubles([1.0, 1.0, 0.0]), doubles([2.0, 4.0, 2.0]), 300,
+        every=every, bound=2.0**100, backend=backend,
+    )  # fmt: skip
+    assert run.status.tolist() == [Status.DIVERGED, Status.DIVERGED, Status.FIXED_POINT]
+    assert run.at.tolist() == [100, 50, 1]
+    assert run.state.tolist() == [[2.0**100, 2.0**100, 0.0]]
+    for lane, at in ((0, 100), (1, 50)):
+        assert torch.equal(run["x"][:, lane].isnan(), run.steps >= at)
+    assert (run["x"][:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("every", [1, 10, 200])
+def test_a_fixed_point_is_found_at_its_step(backend, every):
+    run = simulate(HALF, [0.0], doubles([1.0, 0.0]), 150, every=every, backend=backend)
+    value, step = 0.0, 0
+    while True:
+        step += 1
+        new = value / 2 + 1.0
+        if new == value:
+            break
+        value = new
+    assert run.status.tolist() == [Status.FIXED_POINT] * 2
+    assert run.at.tolist() == [step, 1]
+    if len(run.records):
+        assert run.records[-1, 0].tolist() == [value, 0.0]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("every", [64, 10_000])
+def test_underflow_is_flagged_and_not_flushed(backend, every):
+    run = simulate(SHRINK, [1.0, 0.0], [0.5], 1060, every=every, backend=backend)
+    assert run.status == Status.UNDERFLOW
+    assert run.at == 1023  # the first power of two below the normal numbers
+    assert run.state.tolist() == [2.0**-1060, 1060.0]
+    assert run.resume(100).status == Status.UNDERFLOW
+
+
+def test_a_variable_that_is_zero_from_the_start_is_no_underflow():
+    assert simulate(SHRINK, [0.0, 0.0], [0.5], 50).status == Status.RUNNING
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_nan_on_the_way_is_divergence(backend):
+    recurrence = Recurrence("root", (x,), (sp.sqrt(x) - 1,))
+    run = simulate(recurrence, [2.0], (), 10, backend=backend)
+    assert run.status == Status.DIVERGED
+    assert math.isnan(run.state.item())
+    assert run.at == 3
+
+
+def test_ended_trajectories_stay_ended_when_resumed():
+    run = simulate(GROW, [1.0], [2.0], 60, bound=2.0**50)
+    more = run.resume(40)
+    assert (more.status, more.at, more.state) == (run.status, run.at, run.state)
+    assert more.records.isnan().all()
+    assert more.steps.tolist() == list(range(61, 101))
+
+
+@pytest.mark.parametrize("every", [1, 3, 50, 1000])
+def test_records_are_the_states_at_their_steps(every):
+    run = simulate(GROW, [1.0], [1.0078125], 100, every=every)
+    assert run.steps.tolist() == list(range(every, 101, every))
+    value = 1.0
+    expected = []
+    for t in range(1, 101):
+        value = 1.0078125 * value
+        if t % every == 0:
+            expected.append([value, 2 * value])
+    assert run.records.tolist() == expected
+    assert run.state.tolist() == [value]
+
+
+def test_starts_and_parameters_broadcast():
+    by_name = simulate(GROW, {"x": 1.0}, {"a": doubles([2.0, 3.0])[0]}, 2)
+    assert by_name.state.tolist() == [[4.0, 9.0]]
+    assert simulate(GROW, doubles([1.0, 2.0]), [2.0], 1).state.tolist() == [[2.0, 4.0]]
+    single = simulate(GROW, [1], (2,), 3)
+    assert (single.records.shape, single.state.shape, single.status.shape) == ((3, 2), (1,), ())
+    assert simulate(GROW, doubles([1.0]), [2.0], 3).records.shape == (3, 2, 1)
+    assert simulate(GROW, torch.empty(1, 0, dtype=torch.float64), [2.0], 3).state.shape == (1, 0)
+
+
+def test_the_start_is_not_touched():
+    start = doubles([1.0, 2.0])
+    simulate(GROW, start, [2.0], 5)
+    assert start.tolist() == [[1.0, 2.0]]
+
+
+def test_records_go_into_a_given_buffer():
+    out = torch.empty(5, 2, 3, dtype=torch.float64)
+    run = simulate(GROW, doubles([1.0, 2.0, 3.0]), [2.0], 10, every=2, out=out)
+    assert run.records.data_ptr() == out.data_ptr()
+    assert out[-1, 0].tolist() == [1024.0, 2048.0, 3072.0]
+    single = torch.empty(5, 2, dtype=torch.float64)
+    assert simulate(GROW, [1.0], [2.0], 5, out=single).records.data_ptr() == single.data_ptr()
+
+
+@pytest.mark.parametrize("shift", [0, 1, 3])
+def test_a_buffer_need_not_be_aligned(shift):
+    steps, size = 9000, 32  # large enough to be stored around the cache, if it were aligned
+    whole = torch.empty(steps * 2 * size + shift, dtype=torch.float64)
+    out = whole[shift:].view(steps, 2, size)
+    start = torch.linspace(0.5, 1.5, size, dtype=torch.float64)[None]
+    run = simulate(GROW, start, [0.9999], steps, out=out)
+    assert torch.equal(out, simulate(GROW, start, [0.9999], steps).records)
+    assert torch.equal(run.records[-1, 0], run.state[0])
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "said"),
+    [
+        (torch.empty(3, 2, 2, dtype=torch.float64), ValueError, "shape"),
+        (torch.empty(4, 2, 2, dtype=torch.float32), TypeError, "float64"),
+        (torch.empty(2, 2, 4, dtype=torch.float64).permute(2, 1, 0), ValueError, "contiguous"),
+        (torch.empty(4, 2, 2, dtype=torch.float64, requires_grad=True), ValueError, "detach"),
+        ([1.0], TypeError, "tensor"),
+    ],
+)
+def test_a_buffer_that_does_not_fit_is_refused(out, error, said):
+    with pytest.raises(error, match=said):
+        simulate(GROW, doubles([1.0, 2.0]), [2.0], 4, out=out)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("start", "parameters", "options", "error", "said"),
+    [
+        ([math.nan], [2.0], {}, ValueError, "x of trajectory 0 is nan"),
+        (doubles([1.0, math.inf]), [2.0], {}, ValueError, "x of trajectory 1 is inf"),
+        ([1.0], [math.nan], {}, ValueError, "parameter a"),
+        ([1e200], [2.0], {}, ValueError, "below"),
+        (torch.ones(1), [2.0], {}, TypeError, r"\.double\(\)"),
+        (torch.ones(1, dtype=torch.float16), [2.0], {}, TypeError, r"\.double\(\)"),
+        (torch.ones(2, dtype=torch.float64), [2.0], {}, ValueError, "shape"),
+        ({"z": 1.0}, [2.0], {}, ValueError, "z unknown, x missing"),
+        ([1.0], {"eta": 2.0}, {}, ValueError, "eta unknown, a missing"),
+        ([1.0], [], {}, ValueError, "0 values for a"),
+        (["one"], [2.0], {}, TypeError, "start x = 'one'"),
+        ([1.0], [2.0], {"steps": -1}, ValueError, "steps = -1"),
+        ([1.0], [2.0], {"steps": 2.0}, TypeError, "steps = 2.0"),
+        ([1.0], [2.0], {"every": 0}, ValueError, "every = 0"),
+        ([1.0], [2.0], {"threads": 0}, ValueError, "threads = 0"),
+        ([1.0], [2.0], {"bound": -1.0}, ValueError, "bound"),
+        (doubles([1.0, 2.0]), doubles([1.0, 2.0, 3.0]), {}, ValueError, "2 trajectories"),
+    ],
+)
+def test_bad_input_is_named(backend, start, parameters, options, error, said):
+    with pytest.raises(error, match=said):
+        simulate(GROW, start, parameters, **{"steps": 4, **options}, backend=backend)
+
+
+def test_an_unknown_backend_is_named():
+    with pytest.raises(ValueError, match="llvm"):
+        compile(GROW, "fortran")
+
+
+def test_a_saved_run_resumes_where_it_was(tmp_path):
+    path = tmp_path / "run.npz"
+    straight = simulate(GROW, doubles([1.0, 0.5]), [1.25], 90, every=20)
+    simulate(GROW, doubles([1.0, 0.5]), [1.25], 33, every=20).save(path)
+    loaded = load(path, GROW)
+    ended = loaded.resume(57)
+    assert torch.equal(torch.cat([loaded.records, ended.records]), straight.records)
+    assert torch.equal(ended.state, straight.state)
+    assert loaded.bound == straight.bound
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+    single = simulate(GROW, [1.0], [1.25], 10)
+    single.save(path)
+    assert torch.equal(load(path, GROW).resume(5).state, single.resume(5).state)
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    simulate(GROW, [1.0], [1.25], 50).save(path)
+    with pytest.raises(ValueError, match="another|differs"):
+        load(path, HALF)
+    content = path.read_bytes()
+    for damaged in (content[:-40], content[: len(content) // 2], b"", b"not a run"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="no saved run"):
+            load(path, GROW)
+    with pytest.raises(OSError, match="nowhere"):
+        load(tmp_path / "nowhere.npz", GROW)
+
+
+def test_unknown_observables_and_foreign_runs_are_refused():
+    run = simulate(GROW, [1.0], [1.25], 5)
+    with pytest.raises(KeyError, match="sharpness"):
+        run["sharpness"]
+    with pytest.raises(ValueError, match="differs"):
+        compile(HALF).resume(run, 5)
