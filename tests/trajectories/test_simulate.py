@@ -198,7 +198,7 @@ def test_a_saved_run_resumes_where_it_was(tmp_path):
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     path = tmp_path / "run.npz"
     simulate(GROW, [1.0], [1.25], 50).save(path)
-    with pytest.raises(ValueError, match="another|differs"):
+    with pytest.raises(ValueError, match="differs"):
         load(path, HALF)
     content = path.read_bytes()
     for damaged in (content[:-40], content[: len(content) // 2], b"", b"not a run"):
