@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from eostheory.numeric.device import default_device
-from eostheory.numeric.norms import ElementaryNorms
+from eostheory.numeric.norms import elementary_norms
 from eostheory.numeric.objective import PRECISIONS, Layout, Objective
+from eostheory.numeric.probes import check_derivatives
 
 Criterion = Callable[[Any, Any], Tensor]
 Batch = tuple[Any, Any]
@@ -86,6 +87,9 @@ def build(
     _probe(objective, network, start)
     if several:
         _splits(network, criterion, kind, start, first_inputs, first_targets)
+    with objective.guarded():
+        if bool(torch.isfinite(objective.chunks[0](start))):
+            check_derivatives(objective.chunks[0], start)
     return objective, start
 
 
@@ -109,7 +113,7 @@ class _Network:
         state = dict(self.layout.unflatten(w))
         state.update({n: b.clone() if self.writes else b for n, b in self.buffers.items()})
         arguments, named = _arguments(inputs)
-        with ElementaryNorms():
+        with elementary_norms():
             return functional_call(self.module, state, arguments, named)
 
     def last_weight(self, w: Tensor, inputs: Any) -> str | None:
@@ -161,7 +165,7 @@ def _loss(
     w: Tensor,
 ) -> Tensor:
     inputs, targets = batches[index]
-    with ElementaryNorms():
+    with elementary_norms():
         out = criterion(network(w, inputs), targets)
     if not isinstance(out, Tensor):
         raise TypeError(f"the criterion returned {type(out).__name__}, expected a scalar tensor")
@@ -336,8 +340,8 @@ def _probe(objective: Objective, network: _Network, start: Tensor) -> None:
     leaf = start.clone().requires_grad_(True)
     with objective.guarded():
         first = [out.detach() for out in _depends(objective.parts(leaf))]
-        with torch.no_grad():
-            second = list(objective.parts(start))
+        # Again with gradients: kernels without them may round differently.
+        second = [out.detach() for out in objective.parts(leaf)]
     slack = 0.0 if start.device.type == "cpu" else 64 * torch.finfo(start.dtype).eps
     for number, (a, b) in enumerate(zip(first, second, strict=True)):
         same = bool((a - b).abs() <= slack * a.abs()) or bool(a.isnan() & b.isnan())

@@ -1,14 +1,15 @@
 """Normalisations from elementary operations, in place of torch's fused ones.
 
 ``layer_norm`` and ``batch_norm`` of torch return wrong third derivatives (those of the batch and
-layer norms of torch 2.13 are off by 6 to 43 %), and fused attention has no second ones.  Within
-:class:`ElementaryNorms` a module that calls them computes the same values from elementary
-operations, whose derivatives of all orders are right.
+layer norms of torch 2.13 are off by 6 to 43 %), the fused weight norm wrong second ones, and fused
+attention has none.  Within :func:`elementary_norms` a module that calls them computes the same
+values from elementary operations, whose derivatives of all orders are right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -108,9 +109,12 @@ def instance_norm(
     )
 
 
-def _attention(*args: Any, **kwargs: Any) -> Any:
-    with sdpa_kernel(SDPBackend.MATH):
-        return F.scaled_dot_product_attention(*args, **kwargs)
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """``torch._weight_norm``: ``g v / |v|``, the norm over all dimensions but ``dim``."""
+    if dim == -1:
+        return v * (g / torch.sqrt((v * v).sum()))
+    over = [d for d in range(v.dim()) if d != dim % v.dim()]
+    return v * (g / torch.sqrt((v * v).sum(over, keepdim=True)))
 
 
 REPLACED: dict[Any, Callable[..., Any]] = {
@@ -121,13 +125,11 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     F.batch_norm: batch_norm,
     F.group_norm: group_norm,
     F.instance_norm: instance_norm,
-    F.scaled_dot_product_attention: _attention,
+    torch._weight_norm: weight_norm,
 }
 
 
-class ElementaryNorms(TorchFunctionMode):
-    """Within it, norms and attention of ``torch.nn.functional`` are computed elementarily."""
-
+class _Replace(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Any,
@@ -136,3 +138,10 @@ class ElementaryNorms(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         return REPLACED.get(func, func)(*args, **(kwargs or {}))
+
+
+@contextmanager
+def elementary_norms() -> Iterator[None]:
+    """Within it, norms and attention of ``torch.nn.functional`` are computed elementarily."""
+    with sdpa_kernel(SDPBackend.MATH), _Replace():
+        yield

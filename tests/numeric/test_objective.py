@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from eostheory.numeric import autodiff
 from eostheory.numeric.events import BecameNaN, OutOfMemory
-from eostheory.numeric.norms import ElementaryNorms
+from eostheory.numeric.norms import elementary_norms
 from eostheory.numeric.objective import Objective, module_objective
 
 EPS = 2.0**-53
@@ -87,6 +87,16 @@ def test_batches_are_read_from_lists_loaders_and_callables():
         )
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_kinks_between_the_points_of_a_difference_are_no_fault(dtype):
+    for seed in range(6):
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Linear(4, 60), nn.ReLU(), nn.Linear(60, 30), nn.ReLU(),
+                            nn.Linear(30, 3))  # fmt: skip
+        x, _ = data(seed, count=300)
+        module_objective(net, nn.CrossEntropyLoss(), x, classes(seed, 300), dtype=dtype)
+
+
 def test_streamed_batches_are_read_once_per_round_and_only_one_is_held():
     x, y = data()
     reads, alive = [], []
@@ -98,6 +108,7 @@ def test_streamed_batches_are_read_once_per_round_and_only_one_is_held():
             yield x[i : i + 5], y[i : i + 5]
 
     objective, start = module_objective(network(), nn.MSELoss(), batches)
+    objective.value_and_gradient(start)
     for _ in range(3):
         reads.clear()
         objective.value_and_gradient(start)
@@ -188,6 +199,8 @@ def test_objective_and_module_do_not_reach_each_other():
         (nn.GroupNorm(3, 6), (7, 6, 4)),
         (nn.InstanceNorm1d(6, affine=True), (7, 6, 5)),
         (nn.InstanceNorm1d(6, track_running_stats=True).eval(), (7, 6, 5)),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(6, 4)), (7, 6)),
+        (nn.utils.parametrizations.weight_norm(nn.Conv1d(6, 4, 2), dim=1), (7, 6, 3)),
         (nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, batch_first=True), (7, 5, 6)),
         (nn.TransformerEncoderLayer(6, 2, 8, batch_first=True).eval(), (7, 5, 6)),
     ],
@@ -200,7 +213,7 @@ def test_elementary_norms_have_the_values_of_torchs_own(norm, shape):
         for parameter in norm.parameters():
             parameter.add_(0.1 * torch.arange(parameter.numel()).reshape(parameter.shape).cos())
         wanted = norm(x)
-        with ElementaryNorms():
+        with elementary_norms():
             found = norm(x)
     assert torch.allclose(found, wanted, rtol=0, atol=1e-13)
 
@@ -237,8 +250,66 @@ def test_an_objective_of_a_plain_function_is_that_function():
         objective.predictions(w)
 
 
+class Attentive(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(11, 4)
+        self.layer = nn.TransformerEncoderLayer(4, 2, 6, 0.0, batch_first=True, activation="gelu")
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, tokens):
+        return self.out(self.layer(self.embed(tokens)).mean(1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(11, 4)
+        self.layer = nn.LSTM(4, 5, batch_first=True)
+        self.out = nn.Linear(5, 3)
+
+    def forward(self, tokens):
+        return self.out(self.layer(self.embed(tokens))[0][:, -1])
+
+
+@pytest.mark.parametrize("kind", [Attentive, Recurrent])
+def test_attention_and_recurrence_have_right_derivatives_of_all_orders(kind):
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 11, (23, 3), generator=torch.Generator().manual_seed(1))
+    objective, start = module_objective(kind(), nn.CrossEntropyLoss(), tokens, classes(), chunk=9)
+    assert objective.layout.output == "out.weight"
+    u = torch.randn(objective.size, generator=torch.Generator().manual_seed(1)).double()
+    u /= u.norm()
+    exact = autodiff.third(objective, start, u, u)
+    h = 1e-4
+    ahead = autodiff.hessian_vector(objective, start + h * u, u)
+    back = autodiff.hessian_vector(objective, start - h * u, u)
+    assert (exact - (ahead - back) / (2 * h)).norm() <= 1e-5 * exact.norm()
+
+
+class Wrong(torch.autograd.Function):
+    """A square whose derivative is off by a percent."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2.02 * ctx.saved_tensors[0] * grad
+
+
+class Once(Wrong):
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        return 2 * ctx.saved_tensors[0] * grad
+
+
 def bad_cases():
     x, y = data()
+    spectral = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3)), nn.Tanh())
     drop = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5)).double()
     norm = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).double()
     frozen = network().requires_grad_(False)
@@ -289,6 +360,19 @@ def bad_cases():
         ),
         "one shot": ((network(), mse, one_shot), {}, TypeError, "read only once"),
         "no targets": ((network(), mse, x), {}, TypeError, "must be batches"),
+        "spectral": ((spectral, mse, x, y), {}, ValueError, r"spectral_norm in training mode"),
+        "wrong": (
+            (network(), lambda a, b: Wrong.apply(a - b).mean(), x, y),
+            {},
+            ValueError,
+            r"gradient misses the differences of the loss by 0\.0099",
+        ),
+        "once": (
+            (network(), lambda a, b: Once.apply(a - b).mean(), x, y),
+            {},
+            ValueError,
+            "Hessian misses the differences",
+        ),
         "output": ((network(), mse, x, y), {"output": "7.weight"}, KeyError, "no parameter"),
     }
 
