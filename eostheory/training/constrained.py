@@ -109,7 +109,7 @@ class ConstrainedTrajectory:
         eta: float,
         *,
         c: float | None = 1.9,
-        tolerance: float = 1e-7,
+        tolerance: float = 1e-6,
         maximum: int = 40,
         exact: bool = True,
         inactive: str = "gradient",
@@ -173,7 +173,7 @@ class ConstrainedTrajectory:
     @classmethod
     def restored(
         cls, loss: Loss, eta: float, state: dict[str, Any], *, c: float | None = 1.9,
-        tolerance: float = 1e-7, maximum: int = 40, exact: bool = True, inactive: str = "gradient",
+        tolerance: float = 1e-6, maximum: int = 40, exact: bool = True, inactive: str = "gradient",
     ) -> ConstrainedTrajectory:  # fmt: skip
         """The trajectory whose :meth:`state` this is, under the same settings; bit for bit."""
         made = cls.__new__(cls)

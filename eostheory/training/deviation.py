@@ -77,7 +77,7 @@ def track_deviation(
     every: int = 1,
     c: float | None = 1.9,
     inactive: str = "manifold",
-    tolerance: float = 1e-7,
+    tolerance: float = 1e-6,
     window: int = 0,
     kick: float = 0.0,
     dense_below: int = 64,

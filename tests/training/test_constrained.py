@@ -79,7 +79,7 @@ def test_on_the_toy_it_moves_along_z_alone(turn):
         assert step.multipliers[1] == pytest.approx(0.1 * 0.5 / 2.0, rel=1e-10)
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [3])
 def test_a_projection_solves_the_dense_kkt_conditions(seed):
     loss = block_quartic(1, seed, ETA, 0.05, bulk=1)
     target = 0.03 * noise(loss.dim, seed) + 0.05 * loss.data["slopes"][0, 0]

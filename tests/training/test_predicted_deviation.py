@@ -39,13 +39,14 @@ def network():
 
 def test_a_network_is_followed_through_a_cycle_of_self_stabilization(network):
     objective, start = network
-    eta = 2 / 19.5
-    found = track_deviation(
-        objective, start, eta, 100, every=2, before=600, kick=0.5, dense_below=30
-    )
+    eta = 2 / 21
+    for _ in range(150):  # to shortly before the edge
+        start = start - eta * objective.value_and_gradient(start)[1]
+    found = track_deviation(objective, start, eta, 76, every=4, before=50, kick=0.5, dense_below=30)
     records = found.records
+    assert 0 < found.edge < 50
     assert found.event is None
-    assert len(records.rows) == 51
+    assert len(records.rows) == 20
     assert records["active"].all()
     # once over the edge and back, the unstable coordinate out and in again
     assert found.cycles() >= 1
@@ -55,13 +56,13 @@ def test_a_network_is_followed_through_a_cycle_of_self_stabilization(network):
     # the prediction: epsilon is some 0.05, errors are of that relative order
     assert records["epsilon"].max() < 0.1
     assert records["error"].max() < 0.15 * records["deviation"].max()
-    assert np.abs(x - np.abs(records["predicted x"])).max() < 0.1 * x.max()
+    assert np.abs(x - np.abs(records["predicted x"])).max() < 0.12 * x.max()
     swing = np.ptp(records["y"])
-    assert np.abs(records["y"] - records["predicted y"]).max() < 0.15 * swing
+    assert np.abs(records["y"] - records["predicted y"]).max() < 0.25 * swing
     rise = records["loss"] - records["constrained loss"]
-    assert np.abs(records["predicted loss"] - records["loss"]).max() < 0.15 * rise.max()
+    assert np.abs(records["predicted loss"] - records["loss"]).max() < 0.25 * rise.max()
     off = np.abs(records["predicted sharpness"] - records["sharpness"])
-    assert off.max() < 0.35 * (records["mean sharpness"][1:] - 2 / eta).max()
+    assert off.max() < 0.25 * np.ptp(records["mean sharpness"][1:])
     # the constrained trajectory descends at constant sharpness
     assert (np.diff(records["constrained loss"]) < 0).all()
     assert np.abs(records["constrained sharpness"] * eta / 2 - 1).max() < 1e-6
