@@ -52,8 +52,7 @@ def fresh_loss(number: int) -> tuple[sympy.Expr, list[Symbol]]:
 
 def measure(settings: Settings) -> Outcome:
     """Both costs."""
-    from eostheory.trajectories import compile
-    from eostheory.trajectories.rules import gradient_descent
+    from eostheory.trajectories import compile, gradient_descent
 
     start = torch.tensor([0.3, 0.7, 0.5], dtype=torch.float64)
     eta = torch.tensor([1e-3], dtype=torch.float64)

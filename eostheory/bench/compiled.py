@@ -71,12 +71,12 @@ def recurrence_of(task: Task) -> Recurrence:
 
 def _reduced(task: Task) -> tuple[Recurrence, Tensor, Callable[[Tensor], Tensor]]:
     """The recurrence, its start, and the way back to the full model."""
-    from eostheory.trajectories.reductions_batchnorm import linear_batch_norm
-    from eostheory.trajectories.rules import gradient_descent
-    from eostheory.trajectories.rules_losses import (
+    from eostheory.trajectories import (
+        gradient_descent,
         self_stabilisation_toy,
         three_dimensional_example,
     )
+    from eostheory.trajectories.reductions import linear_batch_norm
 
     if task.name == "batch-norm":
         reduction = linear_batch_norm(task.data["x"], task.data["y"])

@@ -1,4 +1,4 @@
-"""The C peers: hand-written kernels of :mod:`eostheory.bench.native`, built where they are run."""
+"""The C peers: the hand-written kernels of the folder ``c``, built where they are run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compiler_version() -> str | None:
 
 
 def build(name: str, folder: Path, *, unroll: int = 4, fma: bool = False) -> ctypes.CDLL:
-    """Compile ``native/<name>.c`` for this processor.
+    """Compile ``c/<name>.c`` for this processor.
 
     Args:
         folder: where the library is put.
@@ -62,7 +62,7 @@ def build(name: str, folder: Path, *, unroll: int = 4, fma: bool = False) -> cty
     library = folder / f"{name}-{unroll}-{'fma' if fma else 'exact'}.so"
     contract = "-ffp-contract=fast" if fma else "-ffp-contract=off"
     sizes = (f"-DWIDTH={vector_doubles()}", f"-DUNROLL={unroll}")
-    with resources.as_file(resources.files("eostheory.bench") / "native") as sources:
+    with resources.as_file(resources.files("eostheory.bench") / "c") as sources:
         source = str(sources / f"{name}.c")
         done = subprocess.run(
             [command, *FLAGS, contract, *sizes, "-o", str(library), source, "-lm"],

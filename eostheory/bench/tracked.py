@@ -21,7 +21,7 @@ from eostheory.bench.result import Cell, Judged, Outcome, Table
 from eostheory.bench.timing import Interval, clocked, growth, stretches
 from eostheory.curvature import Products
 from eostheory.numeric.objective import Objective
-from eostheory.training.descent import Tracked, gradient_descent
+from eostheory.training import Tracked, gradient_descent
 
 PRODUCTS = at_most("tracked/products", "products per step at the edge", 20, "products", below=True)
 MILLISECONDS = {

@@ -8,8 +8,7 @@ from eostheory.bench import Interval, Settings, catalogue
 from eostheory.bench.digits import Regime, iterates, problem
 from eostheory.bench.eigensolvers import residual, scipy_eigsh, torch_lobpcg
 from eostheory.curvature import Products
-from eostheory.trajectories import compile, lower
-from eostheory.trajectories.rules import gradient_descent
+from eostheory.trajectories import compile, gradient_descent, lower
 
 
 @pytest.fixture(autouse=True)
