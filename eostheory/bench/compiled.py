@@ -73,10 +73,10 @@ def _reduced(task: Task) -> tuple[Recurrence, Tensor, Callable[[Tensor], Tensor]
     """The recurrence, its start, and the way back to the full model."""
     from eostheory.trajectories import (
         gradient_descent,
+        linear_batch_norm,
         self_stabilisation_toy,
         three_dimensional_example,
     )
-    from eostheory.trajectories.reductions import linear_batch_norm
 
     if task.name == "batch-norm":
         reduction = linear_batch_norm(task.data["x"], task.data["y"])
