@@ -17,7 +17,7 @@ from torch import Tensor
 
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
-from eostheory.numeric.events import NumericEvent, OutOfMemory
+from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import Loss
 from eostheory.training.constrained import ConstrainedTrajectory, reach_edge
@@ -162,7 +162,7 @@ def track_deviation(
             recorder.finish(error)
             raise
         except NumericEvent as found:
-            event = found
+            event = BecameNaN(run.step, found.what) if isinstance(found, BecameNaN) else found
         recorder.finish(event, run.state() if event is None else None)
         here = run.trajectory.here.point
         return Deviation(recorder.records(), run.edge, eta, event, run.w, here)

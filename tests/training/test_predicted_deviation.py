@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from eostheory.numeric.events import BecameNaN
 from eostheory.numeric.objective import module_objective
 from eostheory.numeric.toys import damian_toy
 from eostheory.training.constrained import EdgeNotReached, EigengapClosed
@@ -99,6 +100,15 @@ def test_an_event_ends_a_run_and_what_was_recorded_stays(tmp_path):
     assert isinstance(found.event, EigengapClosed)
     assert 0 < len(found.records.rows) < 10
     assert found.records.end["end"] == "EigengapClosed"
+
+
+def test_a_loss_that_is_no_number_is_an_event_with_its_step():
+    toy = damian_toy(0.1, 0.5, 2.0)
+    start = tensor(1e-2, -0.02, 0.0)
+    found = track_deviation(lambda w: toy(w) + 0 * torch.log(0.5 - w[2]), start, 0.1, 50)
+    assert isinstance(found.event, BecameNaN)
+    assert found.event.step == len(found.records.rows) - 1 > 0
+    assert np.isfinite(found.records["loss"]).all()
 
 
 def test_an_edge_that_is_not_reached_and_bad_input_are_errors():
