@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eostheory import derive
+    from eostheory import curvature, derive, training, trajectories
     from eostheory.agree import Sample
     from eostheory.api import judge, verify
     from eostheory.claims import Claim
@@ -31,6 +31,8 @@ _HOMES = {
     "verify": "eostheory.api",
 }
 
+_MODULES = {"curvature", "derive", "training", "trajectories"}
+
 __all__ = [
     "Claim",
     "Equation",
@@ -40,16 +42,19 @@ __all__ = [
     "Predicate",
     "Sample",
     "__version__",
+    "curvature",
     "derive",
     "judge",
+    "training",
+    "trajectories",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used: ``eostheory --help`` must not import torch."""
-    if name == "derive":
-        return importlib.import_module("eostheory.derive")
+    if name in _MODULES:
+        return importlib.import_module(f"eostheory.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'eostheory' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
