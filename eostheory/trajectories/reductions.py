@@ -30,16 +30,15 @@ from eostheory.trajectories.reductions_batchnorm import (
 from eostheory.trajectories.reductions_linear import TwoLayerLinear, two_layer_linear
 from eostheory.trajectories.reductions_loss import (
     DroppedVariables,
-    EigenCoordinates,
     Sphere,
     closes,
     dropped_variables,
     is_scale_invariant,
-    quadratic,
     scale_invariant,
     self_stabilisation,
 )
 from eostheory.trajectories.reductions_problem import of_batch_norm, of_network
+from eostheory.trajectories.reductions_quadratic import EigenCoordinates, quadratic
 from eostheory.trajectories.rules_gradient import Problem
 from eostheory.trajectories.rules_losses import self_stabilisation_toy, three_dimensional_example
 
@@ -143,6 +142,7 @@ def reductions_of(
 
     Raises:
         TypeError: a model of another kind.
+        ValueError: data whose shapes do not fit, or that the model cannot be trained on.
     """
     import torch
 
@@ -165,6 +165,11 @@ def reductions_of(
         if inputs is None or targets is None:
             raise TypeError(
                 "a module alone has no loss: pass reductions_of(module, inputs, targets)"
+            )
+        if inputs.dim() != 2 or targets.dim() not in (1, 2) or len(targets) != len(inputs):
+            raise ValueError(
+                f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)}; expected (n, d) "
+                "and (n,) or (n, 1): one sample per row"
             )
         return _of_module(model, inputs, targets.reshape(len(targets), -1))
     raise TypeError(
@@ -193,10 +198,13 @@ def _of_loss(problem: Problem, values: dict[str, float]) -> tuple[Reduction, ...
     return tuple(found)
 
 
-def _unbiased(layer: Any) -> bool:
+def _trains_weight_only(layer: Any) -> bool:
+    """A linear layer of which all of the weight and nothing else moves."""
     from torch import nn
 
-    return isinstance(layer, nn.Linear) and "bias" not in dict(layer.named_parameters())
+    # not a subclass: a parametrized layer (weight norm, ...) moves otherwise
+    plain = type(layer) is nn.Linear and layer.bias is None
+    return plain and bool(layer.weight.requires_grad)
 
 
 def _of_module(module: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Reduction, ...]:
@@ -206,12 +214,14 @@ def _of_module(module: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Redu
     if type(module) is not nn.Sequential or targets.shape[1] != 1 or len(layers) != 2:
         return ()
     first, second = layers
-    if not _unbiased(first):
+    if not _trains_weight_only(first):
         return ()
     y = targets[:, 0]
-    if _unbiased(second):
+    if _trains_weight_only(second):
+        if second.out_features != 1:
+            return ()
         return (two_layer_linear(inputs.T, y, first.out_features, normalized=False),)
-    if isinstance(second, nn.BatchNorm1d) and second.training:
+    if type(second) is nn.BatchNorm1d and second.training and first.out_features == 1:
         gamma, beta = second.weight, second.bias
         if second.affine and gamma.requires_grad and beta.requires_grad:
             return (affine_batch_norm(inputs, y, epsilon=second.eps),)

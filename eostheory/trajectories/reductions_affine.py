@@ -117,7 +117,7 @@ def affine_batch_norm(
             compiled formula for all data sets of one shape and rank, many of them in one run.
 
     Raises:
-        ValueError: shapes that do not fit, or inputs that are all equal.
+        TypeError, ValueError: as :func:`linear_batch_norm`.
     """
     # with beta at the mean of the targets, e and the rest are those of the centred targets
     frozen = linear_batch_norm(X, y, epsilon=epsilon)

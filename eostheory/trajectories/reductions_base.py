@@ -187,24 +187,50 @@ class Reduction(ABC):
         return found
 
     def step(self, *full: Tensor, eta: float, weight_decay: float = 0.0) -> tuple[Tensor, ...]:
-        """One step of the full dynamics, with the gradient of ``loss`` by autograd."""
+        """One step of the full dynamics, with the gradient of ``loss`` by autograd.
+
+        Raises:
+            TypeError, ValueError: as :meth:`reduce`; batch sides.
+        """
         import torch
 
         self._check(full)
+        if any(x.dim() > len(s) for x, s in zip(full, self.full.values(), strict=True)):
+            raise ValueError(
+                f"{self.name}: a step of the full model takes one set of weights at a time, given "
+                f"{', '.join(str(tuple(x.shape)) for x in full)}"
+            )
         leaves = [x.detach().requires_grad_(True) for x in full]
         slopes = torch.autograd.grad(self.loss(*leaves), leaves)
         keep = 1 - eta * weight_decay
         return tuple(keep * x.detach() - eta * g for x, g in zip(leaves, slopes, strict=True))
 
 
+def top_eigenvalue(matrices: Tensor) -> Tensor:
+    """Largest eigenvalue (...) of symmetric matrices (..., r, r); NaN where one is not finite.
+
+    So that one trajectory that diverged does not cost the others theirs.
+    """
+    import torch
+
+    well = torch.isfinite(matrices).all(-1).all(-1)
+    kept = torch.where(well[..., None, None], matrices, torch.zeros_like(matrices))
+    top: Tensor = torch.linalg.eigvalsh(kept)[..., -1]
+    return torch.where(well, top, torch.full_like(top, torch.nan))
+
+
 def finite(name: str, x: Tensor) -> Tensor:
     """Data of a model on the CPU, in float64.
 
     Raises:
+        TypeError: not a tensor of real numbers.
         ValueError: an entry that is not finite.
     """
     import torch
 
+    if not isinstance(x, torch.Tensor) or x.is_complex():
+        what = f"of {x.dtype}" if isinstance(x, torch.Tensor) else type(x).__name__
+        raise TypeError(f"the {name} are {what}; pass a tensor of real numbers")
     found = x.detach().to("cpu", torch.float64)
     if not bool(torch.isfinite(found).all()):
         where = tuple(int(i) for i in (~torch.isfinite(found)).nonzero()[0])

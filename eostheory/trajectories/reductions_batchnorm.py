@@ -13,6 +13,7 @@ lyu22's appendix F is the same with two coordinates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,7 @@ from eostheory.trajectories.reductions_base import (
     Sums,
     finite,
     real,
+    top_eigenvalue,
 )
 
 if TYPE_CHECKING:
@@ -176,14 +178,14 @@ class Rotated(Reduction):
         return found
 
     def spherical_sharpness(self, states: Tensor) -> Tensor:
-        """Largest eigenvalue of the Hessian at ``w/|w|``, (...)."""
+        """Largest eigenvalue of the Hessian at ``w/|w|``, (...); NaN where that is not finite."""
         import torch
 
         s = states[: self.rank].movedim(0, -1) / self.sigma.to(states.device)
         norm2 = (s * s).sum(-1)
         if self.rank < self.dim:
             norm2 = norm2 + states[self.rank] ** 2
-        top: Tensor = torch.linalg.eigvalsh(self.hessian(states / torch.sqrt(norm2)))[..., -1]
+        top = top_eigenvalue(self.hessian(states / torch.sqrt(norm2)))
         # outside of the span the Hessian is zero
         return top.clamp_min(0) if self.rank < self.dim else top
 
@@ -344,16 +346,23 @@ def linear_batch_norm(
             compiled formula for all data sets of one shape and rank, many of them in one run.
 
     Raises:
-        ValueError: shapes that do not fit, or inputs that are all equal.
+        TypeError: data that are no tensors of real numbers.
+        ValueError: shapes that do not fit, inputs that are all equal, a negative epsilon, or a
+            number that is not finite.
     """
     import torch
 
-    if X.dim() != 2 or y.shape != X.shape[:1]:
-        raise ValueError(
-            f"inputs {tuple(X.shape)} and targets {tuple(y.shape)}; expected (n, d) and (n,): one "
-            "sample per row"
-        )
     inputs, targets = finite("inputs", X), finite("targets", y)
+    if inputs.dim() != 2 or targets.shape != inputs.shape[:1]:
+        raise ValueError(
+            f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)}; expected (n, d) and "
+            "(n,): one sample per row"
+        )
+    for name, value in (("gamma", gamma), ("beta", beta), ("epsilon", epsilon)):
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name} = {value}; expected a finite number")
+    if epsilon < 0:
+        raise ValueError(f"epsilon = {epsilon} is added to a variance; give zero or more")
     count = len(targets)
     centre = targets.mean()
     spread = torch.sqrt(((targets - centre) ** 2).mean())

@@ -25,6 +25,7 @@ from eostheory.trajectories.reductions_base import (
     Sums,
     finite,
     real,
+    top_eigenvalue,
 )
 
 if TYPE_CHECKING:
@@ -63,14 +64,17 @@ class TwoLayerLinear(Reduction):
     def __post_init__(self) -> None:
         import torch
 
-        if self.X.dim() != 2 or self.Y.shape != self.X.shape[1:]:
+        x, y = finite("inputs", self.X), finite("labels", self.Y)
+        if x.dim() != 2 or y.shape != x.shape[1:]:
             raise ValueError(
-                f"inputs {tuple(self.X.shape)} and labels {tuple(self.Y.shape)}; expected (d, n) "
+                f"inputs {tuple(x.shape)} and labels {tuple(y.shape)}; expected (d, n) "
                 "and (n,): one sample per column"
             )
-        if self.width < 1:
-            raise ValueError(f"width = {self.width}; a network has at least one hidden neuron")
-        x, y = finite("inputs", self.X), finite("labels", self.Y)
+        if self.width != int(self.width) or self.width < 1:
+            raise ValueError(
+                f"width = {self.width}; a network has a whole number of hidden neurons, "
+                "at least one"
+            )
         u, sigma, vh = torch.linalg.svd(x, full_matrices=False)
         cut = max(x.shape) * torch.finfo(torch.float64).eps * sigma[:1]
         rank = int((sigma > cut).sum())
@@ -179,6 +183,8 @@ class TwoLayerLinear(Reduction):
     def sharpness(self, states: Tensor) -> Tensor:
         """Largest eigenvalue of the loss's Hessian in all ``m + md`` weights, (...).
 
+        NaN for a state that is not finite.
+
         Of any network with these Gram matrices the one of width r + 1 is taken, on the space of
         3r + 1 dimensions that its Hessian maps to.  Wider networks only add the eigenvalues
         ``+-(2c/n)|X D|``, which never exceed the largest.
@@ -190,7 +196,9 @@ class TwoLayerLinear(Reduction):
         sigma = self.singular.to(states.device)
         whole = torch.cat([norm2[..., None, None], along[..., None, :]], -1)
         whole = torch.cat([whole, torch.cat([along[..., :, None], gram], -1)], -2)
-        values, vectors = torch.linalg.eigh(whole)
+        well = torch.isfinite(states).all(0)
+        held = torch.where(well[..., None, None], whole, torch.zeros_like(whole))
+        values, vectors = torch.linalg.eigh(held)
         # rows: hidden neurons; first column A, the others W U
         small = values.clamp_min(0).sqrt()[..., :, None] * vectors.mT
         a, w = small[..., 0], small[..., 1:]
@@ -212,8 +220,7 @@ class TwoLayerLinear(Reduction):
         for i in range(r + 1):
             hessian[..., i, r + 1 + i] += bend
             hessian[..., r + 1 + i, i] += bend
-        top: Tensor = torch.linalg.eigvalsh(hessian)[..., -1]
-        return 2 / self.X.shape[1] * top
+        return 2 / self.X.shape[1] * top_eigenvalue(hessian)
 
 
 def _reflection(q: Tensor, size: Tensor) -> Tensor:
@@ -319,6 +326,7 @@ def two_layer_linear(
             compiled formula for all data sets of one shape and rank, many of them in one run.
 
     Raises:
+        TypeError: data that are no tensors of real numbers.
         ValueError: shapes that do not fit, or inputs that are all zero.
     """
     return TwoLayerLinear(X, Y, width, normalized, decay, as_parameters)

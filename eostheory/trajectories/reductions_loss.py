@@ -1,4 +1,4 @@
-"""Reductions of gradient descent on sympy losses: directions, dropped variables, eigenvectors."""
+"""Reductions of gradient descent on sympy losses: directions, dropped variables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ from eostheory.trajectories.reductions_base import (
     DECAY,
     ETA,
     Closed,
-    Coefficients,
     Reduction,
-    finite,
-    real,
 )
 from eostheory.trajectories.rules import gradient_descent, projected_gradient_descent
 from eostheory.trajectories.rules_gradient import SMALL, Problem, check_problem
@@ -190,81 +187,27 @@ class Sphere(_OfLoss):
         }
         return Closed(found.state, found.update, found.parameters, shown, found.locals)
 
+    def parameters(
+        self, eta: float | Tensor, weight_decay: float | Tensor = 0.0
+    ) -> dict[str, float | Tensor]:
+        import torch
+
+        reach = torch.as_tensor(eta) * torch.as_tensor(weight_decay)
+        if bool((reach >= 1).any()):
+            raise ValueError(
+                f"{self.name}: eta * weight_decay reaches {float(reach.max()):.6g}; with 1 or more "
+                "the direction turns round, and the reduction does not hold"
+            )
+        return super().parameters(eta, weight_decay)
+
     def _reduced(self, *full: Tensor) -> Tensor:
         import torch
 
         (w,) = full
         square = (w * w).sum(-1)
+        if bool((square == 0).any()):
+            raise ValueError(f"{self.name}: w is zero and has no direction; start elsewhere")
         return torch.cat([(w / torch.sqrt(square)[..., None]).movedim(-1, 0), square[None]])
-
-
-@dataclass(frozen=True, eq=False)
-class EigenCoordinates(Reduction):
-    """Gradient descent on ``w'Hw/2 - b'w``: every eigenvector of H on its own."""
-
-    hessian: Tensor
-    linear: Tensor
-    values: Tensor = field(init=False, repr=False)
-    """Eigenvalues of H, ascending."""
-    vectors: Tensor = field(init=False, repr=False)
-    """Eigenvectors, columns."""
-
-    def __post_init__(self) -> None:
-        import torch
-
-        h = finite("entries of H", self.hessian)
-        if h.dim() != 2 or h.shape[0] != h.shape[1] or not torch.equal(h, h.mT):
-            raise ValueError(
-                f"H has shape {tuple(self.hessian.shape)}; expected a symmetric matrix, "
-                "entry by entry: pass (H + H.T) / 2"
-            )
-        values, vectors = torch.linalg.eigh(h)
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "vectors", vectors)
-
-    @property
-    def name(self) -> str:
-        return "quadratic"
-
-    @property
-    def model(self) -> str:
-        return "gradient descent with weight decay on w'Hw/2 - b'w"
-
-    @property
-    def hypotheses(self) -> tuple[str, ...]:
-        return ("H is symmetric",)
-
-    @property
-    def full(self) -> Mapping[str, tuple[int, ...]]:
-        return {"w": (len(self.hessian),)}
-
-    @cached_property
-    def closed(self) -> Closed:
-        coefficient = Coefficients(as_parameters=False)
-        bends = coefficient("h", self.values.tolist())
-        pulls = coefficient("b", (self.vectors.T @ self.linear.to(self.vectors)).tolist())
-        c = [real(f"c_{i + 1}") for i in range(len(bends))]
-        slopes = [h * x - b for h, x, b in zip(bends, c, pulls, strict=True)]
-        parts = zip(bends, c, pulls, strict=True)
-        return Closed(
-            state=tuple(c),
-            update=tuple((1 - ETA * DECAY) * x - ETA * g for x, g in zip(c, slopes, strict=True)),
-            parameters=(ETA, DECAY),
-            observables={
-                "loss": sympy.Add(*(h * x**2 / 2 - b * x for h, x, b in parts)),
-                "gradient_norm": sympy.sqrt(sympy.Add(*(g**2 for g in slopes))),
-                "norm2": sympy.Add(*(x**2 for x in c)),
-            },
-        )
-
-    def loss(self, *full: Tensor) -> Tensor:
-        (w,) = full
-        h, b = self.hessian.to(w), self.linear.to(w)
-        return (w * (h @ w)).sum() / 2 - (b * w).sum()
-
-    def _reduced(self, *full: Tensor) -> Tensor:
-        (w,) = full
-        return (w @ self.vectors.to(w.device)).movedim(-1, 0)
 
 
 def evaluated(expr: Expr, table: Mapping[Expr, Tensor | float]) -> Tensor:
@@ -387,19 +330,6 @@ def _digits(problem: Problem, table: dict[Symbol, Expr]) -> Expr:
     for symbol, meaning in problem.definitions:
         table[symbol] = at(meaning)
     return at(problem.loss)
-
-
-def quadratic(hessian: Tensor, linear: Tensor | None = None) -> EigenCoordinates:
-    """GD with weight decay on ``w'Hw/2 - b'w`` per eigenvector of H.
-
-    Args:
-        hessian: H, (D, D) symmetric.
-        linear: b, (D,), default zero.
-
-    Raises:
-        ValueError: H is not symmetric.
-    """
-    return EigenCoordinates(hessian, hessian.new_zeros(len(hessian)) if linear is None else linear)
 
 
 def _problem(loss: Expr | Problem, variables: Sequence[Symbol] | None) -> Problem:

@@ -50,8 +50,8 @@ def of_batch_norm(problem: Problem) -> Reduction | None:
     count = len(scores)
     bend = sympy.diff(slopes[0], scores[0]) * count / 2
     first = [slope.xreplace(none) * count / 2 for slope in slopes]
-    if not all(e.is_number for e in (bend, *first)):
-        return None
+    if not all(e.is_number for e in (bend, *first)) or bend == 0:
+        return None  # with equal targets gamma is zero, and the loss a constant
     gamma = sympy.sqrt(bend)
     targets = _tensor([float(-e / gamma) for e in first])
     if trained:

@@ -42,7 +42,7 @@ def gradient_descent(
     Symbols of the loss that are no variables become parameters of the trajectory, as do the step
     size and the weight decay where they are not given; in the order step size, weight decay, the
     others by name.  A loss that mentions ``eta`` itself (the toy of damian23 does) means the step
-    size.
+    size, and has the number in its place where one is given.
 
     Args:
         loss: a sympy expression, or one of the built-in problems, which bring their variables.
@@ -68,6 +68,9 @@ def gradient_descent(
             raise ValueError("both eta and a scheduler are given; the scheduler sets the step size")
         return _scheduled(problem, scheduler, decay, False, record, parameters)
     step = symbol_for(eta, "eta", _symbols(problem), "eta")
+    if step.is_number:
+        # the loss means this step size, too: two of them would be another dynamics
+        problem = _with_step(problem, step)
     named, entries = gradient(problem)
     constants = _parameters((step, decay), problem, (), parameters)
 
@@ -265,6 +268,15 @@ def _problem(loss: Expr | Problem, variables: Sequence[Symbol] | None) -> Proble
     if isinstance(variables, Symbol):
         variables = (variables,)
     return check_problem(Problem(loss, tuple(variables)))
+
+
+def _with_step(problem: Problem, step: Expr) -> Problem:
+    """The problem with a number for its symbol ``eta``."""
+    table = {s: step for s in _symbols(problem) if s.name == "eta"}
+    if not table:
+        return problem
+    meant = tuple((s, e.xreplace(table)) for s, e in problem.definitions)
+    return Problem(problem.loss.xreplace(table), problem.variables, meant, problem.name)
 
 
 def _decay(value: object, problem: Problem) -> Expr:

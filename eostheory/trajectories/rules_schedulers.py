@@ -112,8 +112,13 @@ def quasi_rmsprop_scheduler(eta: object = None, moment: Symbol | None = None) ->
     Args:
         eta: base learning rate in (0, 1/sqrt(2)); a parameter ``eta`` by default.
         moment: the symbol of the moment estimate; ``v`` by default.
+
+    Raises:
+        ValueError: a number outside that range.
     """
     v, rate, _ = _letters(eta, None, moment)
+    if rate.is_number and not 0 < rate < 1 / sympy.sqrt(2):
+        raise ValueError(f"eta = {rate}; quasi-RMSprop has a base learning rate in (0, 1/sqrt(2))")
     keep = (1 - rate**2 / 2) ** 4
     inner = gwsi_scheduler(sympy.sqrt((1 / keep - 1) / 2), keep, v)
     return Scheduler("quasi-RMSprop", inner.rate, inner.state, inner.update)
