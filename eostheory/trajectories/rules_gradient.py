@@ -183,7 +183,7 @@ def backwards(problem: Problem) -> tuple[Locals, tuple[Expr, ...]]:
 
     def push(weight: Expr, expr: Expr) -> None:
         for symbol, slope in _slopes(expr, tracked):
-            slopes.setdefault(symbol, []).append(weight * slope)
+            slopes.setdefault(symbol, []).append(_times(weight, slope))
 
     push(sympy.Integer(1), value)
     steps: list[tuple[Symbol, Expr]] = list(tape)
@@ -207,6 +207,11 @@ def _slopes(expr: Expr, tracked: set[Symbol]) -> list[tuple[Symbol, Expr]]:
     found: dict[Symbol, list[Expr]] = {}
     for term in sympy.Add.make_args(expr):
         inside = None
+        if term.is_Mul and len(term.args) == 2 and term.args[0].is_Number:
+            factor, rest = term.args
+            if rest in tracked:
+                found.setdefault(rest, []).append(factor)
+                continue
         for symbol in sorted(term.free_symbols & tracked, key=str):
             factor, rest = term.as_independent(symbol, as_Add=False)
             if rest == symbol:
@@ -216,6 +221,13 @@ def _slopes(expr: Expr, tracked: set[Symbol]) -> list[tuple[Symbol, Expr]]:
             slope = sympy.diff(inside, real.get(symbol, symbol)).xreplace(back)
             found.setdefault(symbol, []).append(slope)
     return [(symbol, sympy.Add(*parts)) for symbol, parts in found.items()]
+
+
+def _times(weight: Expr, slope: Expr) -> Expr:
+    """The product, without sympy's look at every entry of the data where there is nothing to do."""
+    if weight.is_Symbol and slope.is_Float and slope not in (0, 1, -1):
+        return sympy.Mul(slope, weight, evaluate=False)
+    return weight * slope
 
 
 def unused(name: str, taken: Collection[str]) -> str:

@@ -21,7 +21,8 @@ def usual(problem: Problem) -> Iterator[tuple[str, Expr]]:
     """The variables, the loss, and the sharpness where its closed form is cheap."""
     names = {str(v) for v in problem.variables}
     yield from ((str(v), v) for v in problem.variables)
-    found = [("loss", spelled_out(problem)), ("sharpness", sharpness(problem))]
+    whole = spelled_out(problem)
+    found = [("loss", whole), ("sharpness", sharpness(whole, problem.variables))]
     yield from ((k, e) for k, e in found if e is not None and k not in names)
 
 
@@ -39,23 +40,24 @@ def spelled_out(problem: Problem) -> Expr | None:
 
 
 def _size(expr: Expr, sizes: dict[Symbol, int]) -> int:
-    """Operations after the symbols with sizes have been put in."""
-    inside = sum(sizes[s] * expr.count(s) for s in expr.free_symbols if s in sizes)
-    total: int = int(expr.count_ops()) + int(inside)
+    """Operations after the symbols with sizes have been put in, about."""
+    total = 0
+    for node in sympy.preorder_traversal(expr):
+        # sympy's own count looks for quotients, which takes long in sums of many terms
+        total += sizes.get(node, 0) + (len(node.args) - 1 if len(node.args) > 1 else 0)
     return total
 
 
-def sharpness(problem: Problem) -> Expr | None:
+def sharpness(loss: Expr | None, among: Sequence[Symbol]) -> Expr | None:
     """The top eigenvalue of the Hessian, if it bends in at most two of the variables.
 
-    None where no cheap closed form exists.
+    None where no cheap closed form exists, or the loss is None.
     """
-    whole = spelled_out(problem)
-    if whole is None or whole.count_ops() > SMALL:
+    if loss is None or loss.count_ops() > SMALL:
         return None
-    real = read_as_real(whole.free_symbols)
-    loss = whole.xreplace(real)
-    variables = [real.get(v, v) for v in problem.variables]
+    real = read_as_real(loss.free_symbols)
+    loss = loss.xreplace(real)
+    variables = [real.get(v, v) for v in among]
     slopes = {v: d for v in variables if (d := sympy.diff(loss, v)) != 0}
     rows = {v: [sympy.diff(d, w) for w in slopes] for v, d in slopes.items()}
     bent = [v for v, row in rows.items() if any(e != 0 for e in row)]
