@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from eostheory.agree.torch import Rounding
 from eostheory.formula import Expr, dot, eye, form, matrix, scalar, vector
-from eostheory.numeric.autodiff import gradient
+from eostheory.numeric.autodiff import gradient, hessian_vector, third
 from eostheory.numeric.losses import Draw
 from eostheory.numeric.toys import symmetric
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from eostheory.agree import Sample
@@ -127,29 +129,87 @@ class Block:
 
         return function
 
+    def rule(self) -> Rule:
+        """The predicted dynamics around the origin; call it where roundings are counted."""
+        function, origin = self.loss(1.0), torch.zeros(self.dim, dtype=torch.float64)
+        place = torch.eye(self.dim, dtype=torch.float64)[: self.k]
+        bends = [[third(function, origin, u, v) for v in place] for u in place]
+        return Rule(
+            self.eta,
+            self.k,
+            across_first(gradient(function, origin), self.k),
+            torch.stack([torch.stack([across_first(s, self.k) for s in row]) for row in bends]),
+            self.K,
+            lambda w: across_first(hessian_vector(function, origin, w), self.k),
+        )
 
-def drawn_block(sample: Sample, *, slopes_flat: bool, transverse: bool) -> Block:
-    """A generic loss with k directions near the edge."""
-    k = sample.draw(st.integers(1, 3), "k")
+
+@dataclass(frozen=True)
+class Rule:
+    """Derivatives at the reference point, by autograd, and the step that is made of them."""
+
+    eta: float
+    k: int
+    slope: Tensor
+    """The gradient across U, (d,)."""
+    slopes: Tensor
+    """``s_ij``, (k, k, d)."""
+    excess: Tensor
+    bent: Callable[[Tensor], Tensor]
+    """The Hessian across U."""
+
+    def block(self, w: Tensor) -> Tensor:
+        """Y at a displacement across U, (k, k)."""
+        return self.excess + self.slopes @ w
+
+    def step(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """x and w after one step of the predicted dynamics."""
+        push = (x[:, None, None] * (x[None, :, None] * self.slopes)).sum(0).sum(0)
+        moved = w - self.eta * (self.slope + self.bent(w) + push / 2)
+        return -x - self.eta * (self.block(w) @ x), moved
+
+    def gained(self, left: Tensor, right: Tensor) -> Tensor:
+        """``A(a, b)``."""
+        return -torch.dot(self.slope, self.between(left, right))
+
+    def lost(self, left: Tensor, right: Tensor, x: Tensor) -> Tensor:
+        """``B[x x^T](a, b)``."""
+        return torch.dot(self.between(x, x), self.between(left, right))
+
+    def between(self, left: Tensor, right: Tensor) -> Tensor:
+        """``s_ab``, (d,)."""
+        return (left[:, None, None] * (right[None, :, None] * self.slopes)).sum(0).sum(0)
+
+
+def across_first(v: Tensor, k: int) -> Tensor:
+    """Without the first k entries."""
+    return v * (torch.arange(len(v)) >= k).double()
+
+
+def drawn_block(
+    sample: Sample, *, slopes_flat: bool, transverse: bool, k: int | None = None
+) -> Block:
+    """A generic loss with k directions near the edge; drawn, if k is not given."""
+    k = sample.draw(st.integers(1, 3), "k") if k is None else k
     flat = sample.draw(st.integers(1, 3), "dimension of the kernel")
     rest = sample.draw(st.integers(1, 3), "dimension of the bulk")
     rate = sample.draw(st.sampled_from([0.25, 0.5, 1.0, 2.0]), "eta")
     draw = Draw(sample.draw(st.integers(0, 2**20), "seed"))
     dim = k + flat + rest
-    third = symmetric(draw.normal(dim, dim, dim))
+    cubic = symmetric(draw.normal(dim, dim, dim))
     kernel, bulk = slice(k, k + flat), slice(k + flat, dim)
     if slopes_flat:
         for axes in ((bulk, slice(k), slice(k)), (slice(k), bulk, slice(k)), (slice(k),) * 2):
-            third[axes if len(axes) == 3 else (*axes, bulk)] = 0.0
+            cubic[axes if len(axes) == 3 else (*axes, bulk)] = 0.0
     if transverse:
         every = slice(k, dim)
-        third[kernel, kernel, every] = 0.0
-        third[kernel, every, kernel] = 0.0
-        third[every, kernel, kernel] = 0.0
+        cubic[kernel, kernel, every] = 0.0
+        cubic[kernel, every, kernel] = 0.0
+        cubic[every, kernel, kernel] = 0.0
     stiff = torch.zeros(dim, dim, dtype=torch.float64)
     stiff[bulk, bulk] = torch.diag(draw.uniform(0.3, 1.6, rest) / rate)
     return Block(
-        rate, k, flat, draw.normal(dim), symmetric(draw.normal(k, k)), stiff, third,
+        rate, k, flat, draw.normal(dim), symmetric(draw.normal(k, k)), stiff, cubic,
         0.5 * draw.normal(2, dim),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ x, and x changes sign, so that it cancels over two steps; the same holds for T(U
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,6 @@ from eostheory.formula import (
     vector,
 )
 from eostheory.numeric.losses import Draw
-from eostheory.training.several import SeveralDynamics
-from eostheory.training.several_losses import block_quartic
 
 from . import _several as v
 from ._several import T, U, a, b, eta, r
@@ -127,35 +126,26 @@ def derive_one_direction(m: Model) -> None:
 
 
 def simulate_one_direction(sample: Sample) -> None:
-    """The engine's own steps with k = 1, on a quartic whose slope is in the kernel."""
-    dynamics = drawn_dynamics(sample, 1)
-    for _ in range(3):
-        here = dynamics.reference
-        before = {x_now: dynamics.x[0], y_now: dynamics.block[0, 0]}
-        dynamics.step()
-        table = {**before, x_next: dynamics.x[0], y_next: dynamics.block[0, 0],
-                 alpha: here.alpha[0, 0], beta: here.beta[0, 0, 0, 0]}  # fmt: skip
-        sample.observe({eta: dynamics.eta, **{k: known(t) for k, t in table.items()}})
+    """The rules for k = 1 on a quartic whose slope is in the kernel, derivatives by autograd."""
+    block = v.drawn_block(sample, slopes_flat=True, transverse=False, k=1)
+    block = replace(block, K=torch.zeros(1, 1, dtype=torch.float64))
+    place, aside = drawn_displacement(sample, block)
+    one = torch.ones(1, dtype=torch.float64)
+    with Rounding() as rounding:
+        rule = block.rule()
+        rates = {alpha: rule.gained(one, one), beta: rule.lost(one, one, one)}
+        for _ in range(3):
+            before = {x_now: place[0], y_now: rule.block(aside)[0, 0]}
+            place, aside = rule.step(place, aside)
+            after = {x_next: place[0], y_next: rule.block(aside)[0, 0]}
+            measured = {k: rounding(t) for k, t in (before | after | rates).items()}
+            sample.observe({eta: block.eta, **measured})
 
 
-def drawn_dynamics(sample: Sample, k: int) -> SeveralDynamics:
-    """The predicted dynamics around the origin of a drawn quartic, somewhere off it."""
-    rate = sample.draw(st.sampled_from([0.25, 0.5, 1.0]), "eta")
-    seed = sample.draw(st.integers(0, 2**20), "seed")
-    loss = block_quartic(k, seed, rate, 0.25)
-    origin = torch.zeros(loss.dim, dtype=torch.float64)
-    dynamics = SeveralDynamics(loss.function, origin, rate, k, every=None, linear=True)
-    draw = Draw(seed + 1)
-    dynamics.x = draw.uniform(0.2, 0.6, k)
-    shift = 0.2 * draw.normal(loss.dim)
-    basis = dynamics.reference.basis
-    dynamics.w = shift - (basis @ shift) @ basis
-    return dynamics
-
-
-def known(value: torch.Tensor) -> Measured:
-    """What the engine computed: eigenvectors, and what follows, to far more than 1e-10."""
-    return Measured(float(value), 1e-10 * (1 + abs(float(value))))
+def drawn_displacement(sample: Sample, block: v.Block) -> tuple[torch.Tensor, torch.Tensor]:
+    """x and w, somewhere off the reference point."""
+    draw = Draw(sample.draw(st.integers(0, 2**20), "displacement"))
+    return draw.uniform(0.2, 0.6, block.k), v.across_first(0.2 * draw.normal(block.dim), block.k)
 
 
 # ---------------------------------------------------------------------------------- averages
@@ -182,28 +172,25 @@ def derive_averages(m: Model) -> None:
 
 
 def simulate_averages(sample: Sample) -> None:
-    """The engine's own steps with two or three directions."""
+    """The rules for two or three directions, derivatives by autograd."""
     k = sample.draw(st.integers(2, 3), "k")
-    dynamics = drawn_dynamics(sample, k)
+    block = v.drawn_block(sample, slopes_flat=True, transverse=False, k=k)
+    place, aside = drawn_displacement(sample, block)
     draw = Draw(sample.draw(st.integers(0, 2**20), "a, b"))
     left, right = draw.normal(k), draw.normal(k)
-
-    def entry(table: torch.Tensor) -> float:
-        return float(left @ table @ right)
-
-    heights, drops = [entry(dynamics.block)], []
     count = sample.draw(st.integers(2, 6), "T")
-    for _ in range(count + 1):
-        square = torch.outer(dynamics.x, dynamics.x)
-        drops.append(entry(torch.einsum("ijkl,kl->ij", dynamics.reference.beta, square)))
-        dynamics.step()
-        heights.append(entry(dynamics.block))
-    table = {A_ab: entry(dynamics.reference.alpha), sigma: sum(drops[:count]), Y_0: heights[0],
-             lost[0]: drops[0], lost[1]: drops[1], lost_now: drops[count], Y_2: heights[2],
-             Y_T: heights[count], Y_next: heights[count + 1]}  # fmt: skip
-    size = 1 + max(map(abs, table.values()))
-    measured = {letter: Measured(value, 1e-10 * size) for letter, value in table.items()}
-    sample.observe({eta: dynamics.eta, steps: count, **measured})
+    with Rounding() as rounding:
+        rule = block.rule()
+        heights, drops = [torch.dot(left, rule.block(aside) @ right)], []
+        for _ in range(count + 1):
+            drops.append(rule.lost(left, right, place))
+            place, aside = rule.step(place, aside)
+            heights.append(torch.dot(left, rule.block(aside) @ right))
+        table = {A_ab: rule.gained(left, right), sigma: torch.stack(drops[:count]).sum(),
+                 Y_0: heights[0], lost[0]: drops[0], lost[1]: drops[1], lost_now: drops[count],
+                 Y_2: heights[2], Y_T: heights[count], Y_next: heights[count + 1]}  # fmt: skip
+        measured = {letter: rounding(value) for letter, value in table.items()}
+    sample.observe({eta: block.eta, steps: count, **measured})
 
 
 # --------------------------------------------------------------------------------- fixed points
@@ -275,8 +262,8 @@ CLAIMS = [
         one_direction,
         derive=derive_one_direction,
         simulate=simulate_one_direction,
-        reading="'The rules' are those of the engine (training/several.py), which the simulation "
-        "runs; the slope is in the kernel of the Hessian, as section 4 of damian23 assumes.",
+        reading="'The rules' are those that training/several.py runs, here with derivatives by "
+        "autograd; the slope is in the kernel of the Hessian, as section 4 of damian23 assumes.",
     ),
     Claim(
         "engine/several.mean",
