@@ -179,5 +179,5 @@ def _same(old: Sequence[Tensor], new: Sequence[Tensor]) -> Tensor:
 
 def _lost(old: Sequence[Tensor], new: Sequence[Tensor]) -> Tensor:
     return torch.stack(
-        [(n.abs() < SMALLEST_NORMAL) & ((n != 0) | (o != 0)) for o, n in zip(old, new, strict=True)]
+        [(n.abs() < SMALLEST_NORMAL) & (n != o) for o, n in zip(old, new, strict=True)]
     ).any(0)

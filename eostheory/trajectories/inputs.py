@@ -19,8 +19,26 @@ def count(name: str, value: object, least: int) -> None:
     if type(value) is int and value >= least:
         return
     if type(value) is not int:
-        raise TypeError(f"{name} = {value!r} is {type(value).__name__}; it is a number of steps")
+        kind = type(value).__name__
+        raise TypeError(f"{name} = {value!r} is {kind}, not an int: pass int() of it")
     raise ValueError(f"{name} = {value}; it is at least {least}")
+
+
+def positive(name: str, value: object) -> float:
+    """The number as a float; raise unless it is one above zero, which may be infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} = {value!r} is {type(value).__name__}, not a float")
+    number = _float(name, value)
+    if not number > 0:
+        raise ValueError(f"{name} = {value!r} is not positive")
+    return number
+
+
+def _float(what: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{what} is an integer too large for float64") from None
 
 
 def _checked(what: str, value: Tensor) -> Tensor:
@@ -53,7 +71,10 @@ def rows(what: str, names: Sequence[str], given: Rows, device: torch.device | No
             )
         given = [given[n] for n in names]
     if not isinstance(given, list | tuple):
-        raise TypeError(f"{what} = {given!r}: give a tensor, a mapping by name, or a sequence")
+        raise TypeError(
+            f"{what} is {type(given).__name__}: give a tensor (torch.from_numpy for an array), a "
+            "mapping by name, a list or a tuple"
+        )
     if len(given) != len(names):
         raise ValueError(f"{what} has {len(given)} values for {', '.join(names) or 'no names'}")
     if device is None:
@@ -62,6 +83,9 @@ def rows(what: str, names: Sequence[str], given: Rows, device: torch.device | No
     if not columns:
         return torch.empty(0, dtype=torch.float64, device=device)
     batched = next((c for c in columns if c.dim()), columns[0])
+    if any(c.dim() and c.shape != batched.shape for c in columns):
+        sizes = ", ".join(f"{n}: {len(c)}" for n, c in zip(names, columns, strict=True) if c.dim())
+        raise ValueError(f"{what} is for different numbers of trajectories ({sizes})")
     return torch.stack([c.expand_as(batched) for c in columns])
 
 
@@ -71,8 +95,11 @@ def _column(what: str, value: float | Tensor, device: torch.device) -> Tensor:
             raise ValueError(f"{what} has shape {tuple(value.shape)}; it is a number or (B,)")
         return _checked(what, value).to(device)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{what} = {value!r} is {type(value).__name__}, not a number or tensor")
-    return torch.tensor(float(value), dtype=torch.float64, device=device)
+        raise TypeError(
+            f"{what} = {value!r} is {type(value).__name__}, not a float, int or tensor: "
+            "pass float() of it"
+        )
+    return torch.tensor(_float(what, value), dtype=torch.float64, device=device)
 
 
 def size_of(state: Tensor, parameters: Tensor) -> int | None:

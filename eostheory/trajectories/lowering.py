@@ -190,6 +190,8 @@ class _Section:
             pass
         if not math.isfinite(number):
             raise _Unsupported(f"the constant {e} is not a finite real number")
+        if not number and e.is_zero is False:
+            raise _Unsupported(f"the constant {e} is not zero, but smaller than any double")
         return self.builder.constant(number)
 
     # ------------------------------------------------------------------ expressions
@@ -312,12 +314,19 @@ class _Section:
         if len(exponents) < 2:
             return self.builder.emit("div", one, self._raised(e.base, -exponent))
         # several of them: powers of one reciprocal, since a division costs many products
-        unit = _HALF if any(x.denominator == 2 for x in exponents) else Fraction(1)
-        reciprocal = self.builder.emit("div", one, self._raised(e.base, unit))
-        return self.builder.power(reciprocal, int(-exponent / unit))
+        if all(x.denominator == 2 for x in exponents):
+            reciprocal = self.builder.emit("div", one, self._raised(e.base, _HALF))
+            return self.builder.power(reciprocal, int(-exponent / _HALF))
+        # a whole power of a negative base is real, so no root may come before it
+        reciprocal = self.builder.emit("div", one, self.value(e.base))
+        return self._root_power(reciprocal, -exponent)
 
     def _raised(self, base: Expr, exponent: Fraction) -> int:
-        value, whole = self.value(base), int(exponent)
+        return self._root_power(self.value(base), exponent)
+
+    def _root_power(self, value: int, exponent: Fraction) -> int:
+        """``value**exponent`` for an exponent of 1/2, 1, 3/2, ..."""
+        whole = int(exponent)
         if exponent.denominator == 1:
             return self.builder.power(value, whole)
         root = self.builder.emit("sqrt", value)

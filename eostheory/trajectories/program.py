@@ -62,7 +62,8 @@ class Program:
         constants: double of each constant's index.
         algebraic: every operation is correctly rounded, so that backends agree bit for bit;
             otherwise a transcendental function makes them agree to a few ulps per step only.
-        key: digest of the whole list; equal keys run the same operations.
+        key: digest of names, numbers and operations; equal keys run the same operations on the
+            same rows.
     """
 
     name: str
@@ -81,7 +82,11 @@ class Program:
     def __post_init__(self) -> None:
         every = (*self.hoisted, *self.body, *self.observed)
         object.__setattr__(self, "algebraic", all(i.operation in EXACT for i in every))
-        listing = "\n".join(self.lines())
+        numbers = [(i, c.hex()) for i, c in sorted(self.constants.items())]
+        code = [[tuple(i) for i in section] for section in (self.hoisted, self.body, self.observed)]
+        # a name that is not used holds a row of the parameters nevertheless
+        names = (self.state, self.parameters, self.observables)
+        listing = repr((names, numbers, code, self.next, self.observations))
         object.__setattr__(self, "key", hashlib.sha256(listing.encode()).hexdigest())
 
     def __eq__(self, other: object) -> bool:
@@ -91,7 +96,7 @@ class Program:
         return hash(self.key)
 
     def lines(self) -> Iterator[str]:
-        """The program as text: what a reader checks, and what the key is the digest of."""
+        """The program as text, for a reader."""
 
         def name(value: int) -> str:
             if value < len(self.state):

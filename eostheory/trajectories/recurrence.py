@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 from sympy import Expr, Symbol
@@ -12,6 +13,8 @@ from sympy import Expr, Symbol
 @dataclass(frozen=True)
 class Recurrence:
     """``x_{t+1} = F(x_t; p)`` in real scalars, one trajectory for each start and parameter.
+
+    Numbers may stand for expressions, and lists for tuples.
 
     Args:
         name: what it is called in messages and plots.
@@ -37,8 +40,15 @@ class Recurrence:
     locals: tuple[tuple[Symbol, Expr], ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.record:
-            object.__setattr__(self, "record", tuple((str(s), s) for s in self.state))
+        own = {
+            "state": tuple(self.state),
+            "parameters": tuple(self.parameters),
+            "update": tuple(self._expression("update", e) for e in self.update),
+            "record": self._pairs("record") or tuple((str(s), s) for s in self.state),
+            "locals": self._pairs("locals"),
+        }
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
         named = [*self.state, *self.parameters, *(s for s, _ in self.locals)]
         for symbol in named:
             if not isinstance(symbol, Symbol):
@@ -62,14 +72,36 @@ class Recurrence:
             known.add(symbol)
         self._closed("update", self.update, known)
 
+    def _expression(self, where: str, value: object) -> Expr:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return sympy.Number(value)
+        if isinstance(value, Expr):
+            return value
+        raise TypeError(
+            f"{self.name}: {where} has {value!r}, a {type(value).__name__}, where a real sympy "
+            "expression is expected (a condition is one as Piecewise((1, condition), (0, True)))"
+        )
+
+    def _pairs(self, where: str) -> tuple[tuple[Any, Expr], ...]:
+        pairs = tuple(getattr(self, where))
+        if not all(isinstance(p, tuple | list) and len(p) == 2 for p in pairs):
+            raise TypeError(f"{self.name}: {where} is not a tuple of pairs (name, expression)")
+        return tuple((name, self._expression(f"{where} {name}", e)) for name, e in pairs)
+
     def _closed(self, where: str, expressions: Iterable[Expr], known: set[Symbol]) -> None:
         for expression in expressions:
-            free = sympy.Add(expression).free_symbols - known
+            free = expression.free_symbols - known
             if free:
                 listed = ", ".join(sorted(map(str, free)))
+                alike = {str(s) for s in free} & {str(s) for s in known}
+                remedy = (
+                    f"the known {', '.join(sorted(alike))} has other assumptions (real=True?)"
+                    if alike
+                    else "add it to the parameters or give it a value"
+                )
                 raise ValueError(
                     f"{self.name}: {where} uses {listed}, which is neither state nor parameter; "
-                    "add it to the parameters or give it a value"
+                    f"{remedy}"
                 )
 
     @property

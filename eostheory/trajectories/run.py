@@ -37,9 +37,8 @@ class Status(IntEnum):
     RUNNING = 0
     """Nothing happened."""
     UNDERFLOW = 1
-    """A state variable is subnormal, or zero and was not: relative accuracy is lost.  The
-    trajectory goes on in IEEE arithmetic, nothing is flushed; follow the logarithm of that
-    variable instead."""
+    """A state variable became subnormal or zero: relative accuracy is lost.  The trajectory goes
+    on in IEEE arithmetic, nothing is flushed; follow the logarithm of that variable instead."""
     FIXED_POINT = 2
     """A step changed no bit of the state: the trajectory is constant from here."""
     DIVERGED = 3

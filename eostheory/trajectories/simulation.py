@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from eostheory.trajectories.inputs import Rows, buffer, count, rows, size_of
+from eostheory.trajectories.inputs import Rows, buffer, count, positive, rows, size_of
 from eostheory.trajectories.lowering import lower
 from eostheory.trajectories.program import Program
 from eostheory.trajectories.recurrence import Recurrence
@@ -53,8 +53,7 @@ class Compiled:
         count("steps", steps, 0)
         count("every", every, 1)
         count("threads", threads, 1)
-        if not bound > 0:
-            raise ValueError(f"bound = {bound!r} is not a positive size of a state variable")
+        bound = positive("bound", bound)
         state = rows("start", program.state, start, None)
         device = state.device
         given = rows("parameters", program.parameters, parameters, device)
@@ -67,7 +66,7 @@ class Compiled:
         shape = (steps // every, len(program.observables), lanes)
         stretch = Stretch(
             state.clone(memory_format=torch.contiguous_format),
-            given.contiguous(),
+            given.clone(memory_format=torch.contiguous_format),  # a resumed run needs them again
             torch.zeros(lanes, dtype=torch.int8, device=device),
             torch.full((lanes,), -1, dtype=torch.int64, device=device),
             buffer(out, shape, size is None, device),

@@ -152,9 +152,9 @@ class _Rows:
         return self.any(f"(tl.abs({x}@) < bound) == 0")
 
     def lost(self, old: str, new: str) -> str:
-        """A variable is subnormal, or is zero and was not."""
+        """A variable became subnormal or zero."""
         small = f"tl.abs({new}@) < {SMALLEST_NORMAL!r}"
-        return self.any(f"({small}) & (({new}@ != 0.0) | ({old}@ != 0.0))")
+        return self.any(f"({small}) & ({new}@ != {old}@)")
 
     def same(self, old: str, new: str) -> str:
         bits = ".to(tl.int64, bitcast=True)"

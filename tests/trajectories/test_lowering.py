@@ -71,6 +71,20 @@ def test_products_share_their_common_factors_and_one_division():
     assert operations.count("mul") == 7
 
 
+def test_a_root_in_one_branch_spares_a_negative_base_elsewhere():
+    rooted = sp.Piecewise((1 / sp.sqrt(y) + y ** sp.Rational(-3, 2), y > 0), (0, True))
+    at = (0.7, -0.25, 1.9, 0.4, 2.3)
+    assert evaluated(1 / y + y**-2 + rooted, at=at) == 12.0
+    assert evaluated(1 / y + y**-2 + rooted, at=(0.0, 0.25, 0.0, 0.0, 0.0)) == 30.0
+
+
+def test_programs_that_read_other_rows_of_the_parameters_have_other_keys():
+    one, other = (lower(Recurrence("k", (x,), (a * x,), p)) for p in ((a, b), (b, a)))
+    assert one != other
+    named = lower(Recurrence("k", (x,), (a * x,), (sp.Symbol("b", real=True), a)))
+    assert named == other
+
+
 def test_powers_are_squarings():
     assert [i.operation for i in lower(Recurrence("p", (x,), (x**8,))).body] == ["mul"] * 3
 
@@ -103,6 +117,7 @@ def test_a_nan_is_not_lost_in_a_maximum():
         (x + sp.I, "I"),
         (sp.Derivative(sp.Function("f")(x), x), "Derivative"),
         (x * sp.Integer(10) ** 400, "finite"),
+        (x * sp.Rational(1, 10**400), "smaller"),
     ],
     ids=str,
 )

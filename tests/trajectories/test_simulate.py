@@ -106,6 +106,38 @@ def test_starts_and_parameters_broadcast():
     assert simulate(GROW, torch.empty(1, 0, dtype=torch.float64), [2.0], 3).state.shape == (1, 0)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_variable_that_stays_subnormal_is_no_underflow(backend):
+    counting = Recurrence("count", (x, y), (x, y + 1))
+    run = simulate(counting, [1e-310, 0.0], (), 50, every=7, backend=backend)
+    assert (run.status, run.at) == (Status.RUNNING, -1)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_parameters_are_read_from_their_own_rows(backend):
+    b = sp.Symbol("b", real=True)
+    for parameters, factor in (((a, b), 2.0), ((b, a), 3.0)):
+        unused = Recurrence("unused", (x,), (a * x,), parameters)
+        assert simulate(unused, [1.0], [2.0, 3.0], 1, backend=backend).state.item() == factor
+
+
+def test_a_resumed_run_keeps_the_parameters_it_began_with():
+    given = doubles([2.0, 3.0])
+    run = simulate(GROW, doubles([1.0, 1.0]), given, 1)
+    given.fill_(1.0)
+    assert run.resume(1).state.tolist() == [[4.0, 9.0]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_numbers_and_swaps_are_updates(backend):
+    rule = Recurrence("plain", [x, y], [y, x], record=[("one", 1), ("half", 0.5)])
+    run = simulate(rule, [3.0, 4.0], (), 5, every=2, backend=backend)
+    assert run.state.tolist() == [4.0, 3.0]
+    assert run.status == Status.RUNNING  # an orbit of period 2 is no fixed point
+    assert run.records.tolist() == [[1.0, 0.5]] * 2
+    assert simulate(Recurrence("one", (x,), (1,)), [2.0], (), 3, backend=backend).at == 2
+
+
 def test_the_start_is_not_touched():
     start = doubles([1.0, 2.0])
     simulate(GROW, start, [2.0], 5)
@@ -167,12 +199,41 @@ def test_a_buffer_that_does_not_fit_is_refused(out, error, said):
         ([1.0], [2.0], {"every": 0}, ValueError, "every = 0"),
         ([1.0], [2.0], {"threads": 0}, ValueError, "threads = 0"),
         ([1.0], [2.0], {"bound": -1.0}, ValueError, "bound"),
+        ([1.0], [2.0], {"bound": math.nan}, ValueError, "bound"),
+        ([1.0], [2.0], {"bound": "1"}, TypeError, "bound = '1'"),
+        ([1.0], [2.0], {"bound": 10**400}, ValueError, "bound .* too large"),
+        ([10**400], [2.0], {}, ValueError, "start x .* too large"),
         (doubles([1.0, 2.0]), doubles([1.0, 2.0, 3.0]), {}, ValueError, "2 trajectories"),
     ],
 )
 def test_bad_input_is_named(backend, start, parameters, options, error, said):
     with pytest.raises(error, match=said):
         simulate(GROW, start, parameters, **{"steps": 4, **options}, backend=backend)
+
+
+def test_columns_of_different_lengths_are_named():
+    start = {"x": torch.ones(3).double(), "y": torch.ones(4).double()}
+    with pytest.raises(ValueError, match="x: 3, y: 4"):
+        simulate(SHRINK, start, [0.5], 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (((x,), (x > 0,)), TypeError, "Piecewise"),
+        (((x,), ("x",)), TypeError, "'x'"),
+        (((x,), (sp.Symbol("x") / 2,)), ValueError, "assumptions"),
+        (((x,), (y,)), ValueError, "add it to the parameters"),
+        (((x,), (x,), (), {"x": x}), TypeError, "pairs"),
+        (((x,), (x,), (), (("x", True),)), TypeError, "record x"),
+        (((x, x), (x, x)), ValueError, "named twice"),
+        (((x,), (x, x)), ValueError, "2 updates"),
+        ((("x",), (x,)), TypeError, "not a sympy Symbol"),
+    ],
+)
+def test_what_is_no_recurrence_is_named(arguments, error, said):
+    with pytest.raises(error, match=said):
+        Recurrence("bad", *arguments)
 
 
 def test_an_unknown_backend_is_named():
