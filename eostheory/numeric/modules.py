@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional as F
+from torch.nn.utils.parametrize import is_parametrized
 
+from eostheory.numeric.batches import (
+    Alone,
+    Batch,
+    batches_of,
+    count_of,
+    demand_finite,
+    demand_real,
+    part_of,
+)
 from eostheory.numeric.device import default_device
+from eostheory.numeric.events import BecameNaN
 from eostheory.numeric.norms import elementary_norms
 from eostheory.numeric.objective import PRECISIONS, Layout, Objective
 from eostheory.numeric.probes import check_derivatives
 
 Criterion = Callable[[Any, Any], Tensor]
-Batch = tuple[Any, Any]
-
-COARSE = (torch.float16, torch.bfloat16)
 
 
 def build(
@@ -39,41 +49,42 @@ def build(
             f"dtype is {dtype}, which cannot resolve a curvature: use torch.float64 "
             "(or torch.float32)"
         )
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"the module is {type(module).__name__}, expected a torch.nn.Module")
     trained = {n: p for n, p in module.named_parameters() if p.requires_grad}
     if not trained:
         raise ValueError("the module has no parameter that requires a gradient: nothing to train")
     for name, parameter in trained.items():
-        _real(parameter, f"parameter {name}")
-        _finite(parameter, f"parameter {name}")
+        demand_real(parameter, f"parameter {name}")
+        demand_finite(parameter, f"parameter {name}")
     size = sum(p.numel() for p in trained.values())
     place = default_device(device, size)
     network = _Network(module, tuple(trained), dtype, place)
-    batches = _batches(inputs, targets, chunk, dtype, place)
+    batches = batches_of(inputs, targets, chunk, dtype, place)
     if isinstance(criterion, nn.Module):
         criterion = copy.deepcopy(criterion).to(device=place, dtype=dtype)
     several = len(batches) > 1
     kind = _reduction(criterion, reduction) if several else "sum"
     counts, weights = [], []
     for data, wanted in batches:
-        counts.append(_count(data))
-        weights.append(1.0 if kind == "sum" else _weight(criterion, wanted, _count(data)))
+        counts.append(count_of(data))
+        weights.append(1.0 if kind == "sum" else _weight(criterion, wanted, count_of(data)))
     if kind == "mean":
         total = sum(weights)
         if total <= 0.0:
             raise ValueError(f"the weights of all examples add up to {total}: nothing to fit")
         weights = [weight / total for weight in weights]
     start = torch.cat([p.detach().reshape(-1).to(place, dtype) for p in trained.values()])
-    first_inputs, first_targets = batches[0]
-    last = network.last_weight(start, first_inputs) if output is None else output
+    last = network.last_weight(start, batches[0][0]) if output is None else output
     layout = Layout(tuple(trained), tuple(p.shape for p in trained.values()), last)
     if output is not None:
         layout.slice(output)  # raises for an unknown name
     network.layout = layout
+    # A chunk whose targets are all ignored is left out: the criterion would be 0 / 0.
+    kept = [i for i, weight in enumerate(weights) if weight != 0.0]
     objective = Objective(
         chunks=tuple(
-            functools.partial(_loss, network, criterion, batches, i, weight)
-            for i, weight in enumerate(weights)
-            if weight != 0.0  # all targets ignored: the criterion would be 0 / 0
+            functools.partial(_loss, network, criterion, batches, i, weights[i]) for i in kept
         ),
         size=size,
         dtype=dtype,
@@ -84,12 +95,21 @@ def build(
         ),
         examples=tuple(counts),
     )
-    _probe(objective, network, start)
+    values = _probe(objective, network, start)
     if several:
-        _splits(network, criterion, kind, start, first_inputs, first_targets)
-    with objective.guarded():
-        if bool(torch.isfinite(objective.chunks[0](start))):
-            check_derivatives(objective.chunks[0], start)
+        with objective.guarded():
+            for i, value in zip(kept, values, strict=True):
+                _splits(network, criterion, kind, start, batches[i], value / weights[i])
+    if all(map(math.isfinite, values)):
+        try:
+            with objective.guarded():
+                check_derivatives(objective.chunks[0], start)
+        except BecameNaN as event:
+            raise ValueError(
+                f"the loss is finite at the start, but {event.what} is not: is it at a point like "
+                "that of a root at zero, or does a torch.utils.checkpoint in the module read "
+                "parameters outside of the forward pass (take it out, and give smaller chunks)?"
+            ) from event
     return objective, start
 
 
@@ -100,35 +120,45 @@ class _Network:
         self, module: nn.Module, names: tuple[str, ...], dtype: torch.dtype, device: torch.device
     ) -> None:
         self.module = copy.deepcopy(module).to(device=device, dtype=dtype)
+        self.alone = Alone()
         self.buffers = {n: b.detach() for n, b in self.module.named_buffers()}
         # A module in training mode may write to its buffers (running means): it gets copies.
         self.writes = any(part.training for part in self.module.modules())
-        self.layout = Layout(names, tuple(p.shape for n, p in self._trained(names)))
-
-    def _trained(self, names: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
-        found = dict(self.module.named_parameters())
-        return ((name, found[name]) for name in names)
+        own = dict(self.module.named_parameters())
+        self.layout = Layout(names, tuple(own[name].shape for name in names))
+        for name in names:
+            # Whoever reads it instead of the flat vector shall not get a number.
+            nothing = torch.full((), torch.nan, dtype=dtype, device=device)
+            own[name].data = nothing.expand(own[name].shape)
 
     def __call__(self, w: Tensor, inputs: Any) -> Any:
         state = dict(self.layout.unflatten(w))
         state.update({n: b.clone() if self.writes else b for n, b in self.buffers.items()})
         arguments, named = _arguments(inputs)
-        with elementary_norms():
+        # While it is called, the module holds the parameters of this call.
+        with self.alone, elementary_norms():
             return functional_call(self.module, state, arguments, named)
 
     def last_weight(self, w: Tensor, inputs: Any) -> str | None:
-        """Name of the weight of the last layer that a forward pass goes through."""
-        met: list[str] = []
-        known = set(self.layout.names)
+        """Name of the weight of the last layer that a forward pass goes through; None when that
+        is not trained as it is (frozen, a function of other parameters, or several)."""
+        met: list[str | None] = []
+        known = {id(p): n for n, p in self.module.named_parameters() if n in self.layout.names}
         handles = []
-        for path, part in self.module.named_modules():
-            name = f"{path}.weight" if path else "weight"
-            weight = getattr(part, "weight", None)
-            if name in known and isinstance(weight, Tensor) and weight.dim() >= 2:
-                handles.append(part.register_forward_hook(_note(met, name)))
+        for part in self.module.modules():
+            # Read from the dictionary: a weight that is computed may change state when it is.
+            weight = part._parameters.get("weight")
+            computed = isinstance(part, nn.RNNBase | nn.MultiheadAttention)
+            if computed or is_parametrized(part, "weight"):
+                name = None
+            elif weight is not None and weight.dim() >= 2:
+                name = known.get(id(weight))
+            else:
+                continue
+            handles.append(part.register_forward_hook(_note(met, name)))
         try:
             with torch.no_grad():
-                self(w, _cut(inputs, slice(0, 2)))
+                self(w, part_of(inputs, slice(0, 2)))
         except Exception:  # the probe after this one tells what is wrong with the module
             return None
         finally:
@@ -144,7 +174,7 @@ class _Network:
         ]
 
 
-def _note(met: list[str], name: str) -> Callable[..., None]:
+def _note(met: list[str | None], name: str | None) -> Callable[..., None]:
     def hook(*_: Any) -> None:
         met.append(name)
 
@@ -172,150 +202,16 @@ def _loss(
     return out if weight == 1.0 else weight * out
 
 
-class _Streamed(Sequence[Batch]):
-    """Batches that are read when they are asked for, from an iterable that is iterated anew.
-
-    Asked for in order, each is read once per round; the one read last is at hand.
-    """
-
-    def __init__(self, source: Callable[[], Any], convert: Callable[[Any], Batch]) -> None:
-        self._source = source
-        self._convert = convert
-        self._length = sum(1 for _ in source())
-        self._reader: Iterator[Any] = iter(())
-        self._at = self._length - 1
-        self._last: Batch | None = None
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Batch]: ...
-    def __getitem__(self, index: int | slice) -> Batch | Sequence[Batch]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        if index == self._at and self._last is not None:
-            return self._last
-        if index <= self._at or self._last is None:
-            self._reader, self._at = iter(self._source()), -1
-        self._last = None
-        while self._at < index:
-            try:
-                batch = next(self._reader)
-            except StopIteration:
-                raise ValueError(
-                    f"the data had {len(self)} batches, now only {self._at + 1}"
-                ) from None
-            self._at += 1
-        self._last = self._convert(batch)
-        return self._last
-
-
-def _batches(
-    inputs: Any, targets: Any, chunk: int | None, dtype: torch.dtype, device: torch.device
-) -> Sequence[Batch]:
-    def convert(batch: Any) -> Batch:
-        if not (isinstance(batch, tuple | list) and len(batch) == 2):
-            raise TypeError(f"a batch is {type(batch).__name__}, expected a pair (inputs, targets)")
-        return _place(batch[0], "inputs", dtype, device), _place(batch[1], "targets", dtype, device)
-
-    if targets is None:
-        if chunk is not None:
-            raise ValueError(f"chunk={chunk} goes with tensors; batches are chunks already")
-        if callable(inputs):
-            batches = _Streamed(inputs, convert)
-        elif isinstance(inputs, Tensor | dict) or not hasattr(inputs, "__iter__"):
-            raise TypeError(
-                f"without targets, inputs must be batches (inputs, targets), not "
-                f"{type(inputs).__name__}"
-            )
-        elif iter(inputs) is inputs:
-            raise TypeError(
-                f"the batches are an iterator ({type(inputs).__name__}), which can be read only "
-                "once: pass a list, a loader or a callable that returns an iterator"
-            )
-        else:
-            batches = _Streamed(functools.partial(iter, inputs), convert)
-        if len(batches) == 0:
-            raise ValueError("there are no batches")
-        return batches
-    data, wanted = convert((inputs, targets))
-    count = _count(data)
-    if _count(wanted) != count:
-        raise ValueError(f"{count} inputs, but {_count(wanted)} targets")
-    if count == 0:
-        raise ValueError("there are no examples")
-    if chunk is None or chunk >= count:
-        return [(data, wanted)]
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}, expected at least 1 example")
-    cuts = [slice(i, min(i + chunk, count)) for i in range(0, count, chunk)]
-    return [(_cut(data, part), _cut(wanted, part)) for part in cuts]
-
-
-def _each(function: Callable[[Tensor], Tensor], data: Any) -> Any:
-    if isinstance(data, Tensor):
-        return function(data)
-    if isinstance(data, dict):
-        return {key: _each(function, value) for key, value in data.items()}
-    if isinstance(data, tuple | list):
-        return tuple(_each(function, value) for value in data)
-    raise TypeError(
-        f"data are {type(data).__name__}, expected a tensor, or a tuple or dict of tensors"
-    )
-
-
-def _place(data: Any, what: str, dtype: torch.dtype, device: torch.device) -> Any:
-    def put(tensor: Tensor) -> Tensor:
-        _real(tensor, what)
-        _finite(tensor, what)
-        return tensor.detach().to(device, dtype if tensor.is_floating_point() else tensor.dtype)
-
-    return _each(put, data)
-
-
-def _cut(data: Any, part: slice) -> Any:
-    return _each(lambda tensor: tensor[part], data)
-
-
-def _count(data: Any) -> int:
-    sizes: list[int] = []
-    _each(lambda tensor: sizes.append(len(tensor)) or tensor, data)  # type: ignore[func-returns-value]
-    if len(set(sizes)) != 1:
-        raise ValueError(f"the tensors of one batch hold {sizes} examples, expected equally many")
-    return sizes[0]
-
-
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(inputs, dict):
         return (), inputs
     return (inputs if isinstance(inputs, tuple) else (inputs,)), {}
 
 
-def _real(tensor: Tensor, what: str) -> None:
-    if tensor.dtype in COARSE or tensor.is_complex():
-        raise TypeError(
-            f"{what}: {tensor.dtype}, which cannot resolve a curvature: convert with .double() "
-            "(or .float())"
-        )
-
-
-def _finite(tensor: Tensor, what: str) -> None:
-    bad = ~torch.isfinite(tensor.detach())
-    if bool(bad.any()):
-        first = tuple(int(i) for i in bad.nonzero()[0])
-        raise ValueError(f"{what}: {int(bad.sum())} entries are not finite, the first at {first}")
-
-
 def _reduction(criterion: Criterion, given: str | None) -> str:
     found = given
-    if found is None and isinstance(criterion, functools.partial):
-        found = criterion.keywords.get("reduction")
     if found is None:
-        found = getattr(criterion, "reduction", None)
+        found = _setting(criterion, "reduction", "mean" if _counts_targets(criterion) else None)
     if found not in ("mean", "sum"):
         raise ValueError(
             f"several chunks, and the reduction of the criterion is {found!r}: pass "
@@ -324,22 +220,46 @@ def _reduction(criterion: Criterion, given: str | None) -> str:
     return str(found)
 
 
+def _setting(criterion: Criterion, name: str, default: Any) -> Any:
+    """An attribute of a criterion, or a keyword that a partial function was given."""
+    if isinstance(criterion, functools.partial):
+        return criterion.keywords.get(name, default)
+    return getattr(criterion, name, default)
+
+
+def _counts_targets(criterion: Criterion) -> bool:
+    """Whether its mean divides by the weights of targets that are not ignored."""
+    inner = criterion.func if isinstance(criterion, functools.partial) else criterion
+    return isinstance(inner, nn.CrossEntropyLoss | nn.NLLLoss) or inner in (
+        F.cross_entropy,
+        F.nll_loss,
+    )
+
+
 def _weight(criterion: Criterion, targets: Any, count: int) -> float:
     """What a mean divides by: the number of examples, or what is left of their weights."""
     indices = isinstance(targets, Tensor) and not targets.is_floating_point()
-    if isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss) and indices:
-        kept = targets[targets != criterion.ignore_index]
-        if criterion.weight is not None:
-            return float(criterion.weight[kept].sum())
-        return float(kept.numel())
+    if _counts_targets(criterion) and indices:
+        kept = targets[targets != _setting(criterion, "ignore_index", -100)]
+        weight = _setting(criterion, "weight", None)
+        return float(kept.numel() if weight is None else weight.to(kept.device)[kept].sum())
     return float(count)
 
 
-def _probe(objective: Objective, network: _Network, start: Tensor) -> None:
-    """Evaluate twice: what is no function of the parameters alone is told at once."""
+def _probe(objective: Objective, network: _Network, start: Tensor) -> list[float]:
+    """The chunks, evaluated twice: what is no function of the parameters alone is told at once."""
     leaf = start.clone().requires_grad_(True)
     with objective.guarded():
-        first = [out.detach() for out in _depends(objective.parts(leaf))]
+        try:
+            first = [out.detach() for out in _depends(objective.parts(leaf))]
+        except RuntimeError as error:
+            if "dtype" in str(error) or "scalar type" in str(error):
+                error.add_note(
+                    f"parameters, buffers and inputs of floating point are {start.dtype} here: "
+                    "tensors that are neither (plain attributes of the module, arguments of the "
+                    "criterion) keep their precision; register them as buffers, or convert them"
+                )
+            raise
         # Again with gradients: kernels without them may round differently.
         second = [out.detach() for out in objective.parts(leaf)]
     slack = 0.0 if start.device.type == "cpu" else 64 * torch.finfo(start.dtype).eps
@@ -356,6 +276,7 @@ def _probe(objective: Objective, network: _Network, start: Tensor) -> None:
                     else "Take randomness and state out of it, and shuffling out of its batches"
                 )
             )
+    return [float(a) for a in first]
 
 
 def _depends(parts: Iterator[Tensor]) -> Iterator[Tensor]:
@@ -371,9 +292,9 @@ def _depends(parts: Iterator[Tensor]) -> Iterator[Tensor]:
 
 
 def _splits(
-    network: _Network, criterion: Criterion, kind: str, start: Tensor, inputs: Any, targets: Any
+    network: _Network, criterion: Criterion, kind: str, start: Tensor, batch: Batch, whole: float
 ) -> None:
-    """Refuse a loss of a batch that is not the (weighted) sum of those of its two parts."""
+    """Refuse a loss of a batch that is not the (weighted) sum of those of its two halves."""
     coupling = network.of_type(nn.modules.batchnorm._BatchNorm)
     remedy = "compute it in one chunk (chunk=None), or call module.eval()"
     if coupling:
@@ -381,24 +302,24 @@ def _splits(
             f"{', '.join(coupling)} in training mode couples the examples of a batch, so that "
             f"chunks do not add up to the whole: {remedy}"
         )
-    count = min(_count(inputs), 64)
-    if count < 2:
+    inputs, targets = batch
+    count = count_of(inputs)
+    if count < 2 or math.isnan(whole):
         return
-    cut = count // 2
-    ranges = (slice(0, count), slice(0, cut), slice(cut, count))
     losses, weights = [], []
     with torch.no_grad():
-        for part in ranges:
-            x, y = _cut(inputs, part), _cut(targets, part)
-            losses.append(float(_loss(network, criterion, [(x, y)], 0, 1.0, start)))
-            weights.append(1.0 if kind == "sum" else _weight(criterion, y, _count(x)))
-    if kind == "sum":
-        weights[0] = 1.0
-    rebuilt = sum(w * x for w, x in zip(weights[1:], losses[1:], strict=True) if w) / weights[0]
-    slack = 1e3 * torch.finfo(start.dtype).eps * max(map(abs, losses))
-    if not abs(rebuilt - losses[0]) <= slack and losses[0] == losses[0]:
+        for part in (slice(0, count // 2), slice(count // 2, count)):
+            x, y = part_of(inputs, part), part_of(targets, part)
+            weight = 1.0 if kind == "sum" else _weight(criterion, y, count_of(x))
+            if weight != 0.0:
+                losses.append(float(_loss(network, criterion, [(x, y)], 0, 1.0, start)))
+                weights.append(weight)
+    rebuilt = sum(w * x for w, x in zip(weights, losses, strict=True))
+    rebuilt /= 1.0 if kind == "sum" else sum(weights)
+    slack = 1e3 * torch.finfo(start.dtype).eps * max(map(abs, [whole, *losses]))
+    if not abs(rebuilt - whole) <= slack:
         raise ValueError(
-            f"the loss of {count} examples is {losses[0]:.9g}, but its two halves make "
+            f"the loss of {count} examples is {whole:.9g}, but its two halves make "
             f"{rebuilt:.9g}: the criterion is no {kind} over examples, or the module couples the "
             f"examples of a batch: {remedy}, or pass the other reduction="
         )

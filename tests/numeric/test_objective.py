@@ -1,11 +1,14 @@
 """The loss of a module as a function of one flat vector: values, chunks, layout, bad input."""
 
+import copy
 import functools
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import torch.utils.checkpoint
 from torch import nn
 from torch.nn import functional as F
 
@@ -51,27 +54,48 @@ CRITERIA = {
     "cross entropy": nn.CrossEntropyLoss(),
     "class weights": nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 0.25])),
     "ignored targets": nn.CrossEntropyLoss(ignore_index=1),
+    "partial weights": functools.partial(
+        F.cross_entropy, weight=torch.tensor([1.0, 5.0, 0.25]).double(), ignore_index=2
+    ),
     "smoothed labels": nn.CrossEntropyLoss(label_smoothing=0.1),
 }
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from(sorted(CRITERIA)), st.integers(1, 30), st.integers(0, 10**6))
-def test_chunks_add_up_to_the_whole_for_every_chunk_size(name, chunk, seed):
+@pytest.mark.parametrize("name", sorted(CRITERIA))
+def test_chunks_add_up_to_the_whole_for_every_chunk_size(name):
     criterion = CRITERIA[name]
-    x, y = data(seed)
-    if isinstance(criterion, nn.CrossEntropyLoss):
-        y = classes(seed)
-    whole, start = module_objective(network(seed), criterion, x, y)
-    parts, same = module_objective(network(seed), criterion, x, y, chunk=chunk)
-    assert torch.equal(start, same)
-    assert len(parts.examples) == -(-23 // min(chunk, 23))
-    (a, da), (b, db) = whole.value_and_gradient(start), parts.value_and_gradient(start)
-    # sums of at most 23 terms of one sign; entries of the gradient cancel
-    assert abs(a - b) <= 200 * EPS * abs(a)
-    assert (da - db).abs().max() <= 2000 * EPS * (1 + da.abs().max()) * 23
-    assert torch.allclose(whole.predictions(start), parts.predictions(start), rtol=0, atol=1e-14)
-    assert sum(parts.examples) == 23
+    x, y = data(2)
+    if "mse" not in repr(criterion).lower():  # a partial function has no type of its own
+        y = classes(2)
+    whole, start = module_objective(network(2), criterion, x, y)
+    a, da = whole.value_and_gradient(start)
+    for chunk in (1, 7, 22, 23, 30):
+        parts, same = module_objective(network(2), criterion, x, y, chunk=chunk)
+        assert torch.equal(start, same)
+        assert len(parts.examples) == -(-23 // min(chunk, 23))
+        assert sum(parts.examples) == 23
+        b, db = parts.value_and_gradient(start)
+        # sums of at most 23 terms of one sign; entries of the gradient cancel
+        assert abs(a - b) <= 200 * EPS * abs(a)
+        assert (da - db).abs().max() <= 2000 * EPS * (1 + da.abs().max()) * 23
+        assert torch.allclose(
+            whole.predictions(start), parts.predictions(start), rtol=0, atol=1e-14
+        )
+
+
+def test_examples_that_a_mean_leaves_out_are_counted_or_refused_wherever_they_are():
+    x, y = data(count=120)[0], classes(count=120)
+    y[90:101] = -100
+    whole, start = module_objective(network(), nn.CrossEntropyLoss(), x, y)
+    for criterion in (F.cross_entropy, functools.partial(F.cross_entropy, label_smoothing=0.0)):
+        parts, _ = module_objective(network(), criterion, x, y, chunk=30)
+        assert abs(parts(start) - whole(start)) <= 200 * EPS * abs(whole(start))
+
+    def hidden(out, target):
+        return F.cross_entropy(out, target)
+
+    with pytest.raises(ValueError, match="two halves"):
+        module_objective(network(), hidden, x, y, chunk=30, reduction="mean")
 
 
 def test_batches_are_read_from_lists_loaders_and_callables():
@@ -163,6 +187,114 @@ def test_tied_parameters_count_once_and_frozen_ones_not_at_all():
     loss = nn.MSELoss()(net(x), y)
     (grad,) = torch.autograd.grad(loss, [net.one.weight])
     assert torch.equal(objective.value_and_gradient(start)[1], grad.reshape(-1))
+
+
+class TiedOutput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.hidden = nn.Embedding(7, 4), nn.Linear(4, 4)
+        self.out = nn.Linear(4, 7, bias=False)
+        self.out.weight = self.embed.weight
+
+    def forward(self, tokens):
+        return self.out(torch.tanh(self.hidden(self.embed(tokens))))
+
+
+def test_the_output_layer_may_be_tied_and_is_not_named_when_it_is_not_trained_as_it_is():
+    tokens = torch.arange(23) % 7
+    objective, _ = module_objective(TiedOutput(), nn.CrossEntropyLoss(), tokens, tokens)
+    assert objective.layout.output == "embed.weight"
+    computed, frozen = network(), network()
+    nn.utils.parametrizations.weight_norm(computed[2])
+    frozen[2].requires_grad_(False)
+    last = nn.Sequential(nn.Linear(4, 3), nn.RNN(3, 3))
+    for net, criterion in (
+        (computed, nn.MSELoss()),
+        (frozen, nn.MSELoss()),
+        (last, lambda out, y: ((out[0] - y) ** 2).mean()),
+    ):
+        assert module_objective(net, criterion, *data())[0].layout.output is None
+
+
+def test_threads_may_share_an_objective():
+    deep = nn.Sequential(*[nn.Linear(4, 4) for _ in range(20)], nn.Linear(4, 3))
+    objective, start = module_objective(deep, nn.MSELoss(), *data())
+    points = [start + 0.1 * i for i in range(4)]
+    wanted = [float(objective(w)) for w in points]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda i: float(objective(points[i % 4])), range(200)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == wanted * 50
+
+
+def test_a_pickled_or_copied_objective_is_the_same_function():
+    x, y = data()
+    streamed = [(x[:10], y[:10]), (x[10:], y[10:])]
+    objective, start = module_objective(network(), nn.MSELoss(), streamed)
+    assert torch.equal(copy.deepcopy(objective)(start + 1), objective(start + 1))
+    whole, _ = module_objective(network(), nn.MSELoss(), x, y)
+    assert torch.equal(pickle.loads(pickle.dumps(whole))(start + 1), whole(start + 1))
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.two(
+            torch.utils.checkpoint.checkpoint(
+                lambda z: torch.tanh(self.one(z)) ** 2, x, use_reentrant=False
+            )
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_parameters_that_are_read_again_in_the_backward_pass_are_refused(dtype):
+    with pytest.raises(ValueError, match=r"torch\.utils\.checkpoint"):
+        module_objective(Checkpointed(), nn.MSELoss(), *data(), dtype=dtype)
+
+
+def test_tensors_that_keep_another_precision_are_explained():
+    class Plain(nn.Linear):
+        other = torch.randn(3, 3)
+
+        def forward(self, x):
+            return super().forward(x) @ self.other
+
+    with pytest.raises(RuntimeError, match="dtype") as caught:
+        module_objective(Plain(4, 3), nn.MSELoss(), *data())
+    assert "register them as buffers" in caught.value.__notes__[0]
+
+
+def test_attention_of_rows_that_are_wholly_masked_is_that_of_torch():
+    layer = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, batch_first=True).double()
+    x = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mask = torch.zeros(3, 5, dtype=torch.bool)
+    mask[0], mask[1, 3:] = True, True
+    wanted = layer(x, src_key_padding_mask=mask)
+    with elementary_norms():
+        found = layer(x, src_key_padding_mask=mask)
+    assert torch.allclose(found, wanted, rtol=0, atol=1e-13)
+
+
+def test_no_switch_of_torch_is_touched():
+    def switches():
+        cuda = torch.backends.cuda
+        return (cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(),
+                cuda.math_sdp_enabled(), torch.get_default_dtype())  # fmt: skip
+
+    before = switches()
+    with elementary_norms():
+        assert switches() == before
+    net, batch = network(), data()
+    state = torch.get_rng_state()
+    module_objective(net, nn.MSELoss(), *batch, chunk=5)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_modules_of_several_arguments_take_tuples_and_dicts():
@@ -340,6 +472,8 @@ def bad_cases():
         "inf": ((broken, mse, x, y), {}, ValueError, r"parameter 0\.bias: 1 .* \(2,\)"),
         "lengths": ((network(), mse, x, y[:5]), {}, ValueError, "23 inputs, but 5 targets"),
         "chunk": ((network(), mse, x, y), {"chunk": 0}, ValueError, "chunk is 0"),
+        "half chunk": ((network(), mse, x, y), {"chunk": 2.5}, ValueError, r"chunk is 2\.5"),
+        "function": ((torch.tanh, mse, x, y), {}, TypeError, r"expected a torch\.nn\.Module"),
         "unknown reduction": (
             (network(), lambda a, b: ((a - b) ** 2).mean(), x, y),
             {"chunk": 5},
