@@ -41,6 +41,19 @@ class Space:
         self._project()
         return True
 
+    def krylov(self, start: Tensor, count: int) -> None:
+        """Add the Krylov space of ``start`` of dimension ``count``, whole: it is not deflated."""
+        if self.full(count):
+            self.restart()
+        chain = (start / torch.linalg.vector_norm(start))[None]
+        for _ in range(count):
+            self.extend(chain[-1])
+            # The basis holds the newest vector, so its image is a combination of images.
+            new = _outside(chain, (self.basis @ chain[-1]) @ self.images)
+            if new is None:
+                return
+            chain = torch.cat([chain, new[None]])
+
     def _project(self) -> None:
         small = (self.basis @ self.images.T).to("cpu")
         size = torch.linalg.vector_norm(self.images, dim=1).max().to("cpu")
@@ -83,8 +96,8 @@ class Space:
                 return index
         return None
 
-    def full(self) -> bool:
-        return len(self.basis) >= self.LIMIT + 2 * self.k
+    def full(self, more: int = 0) -> bool:
+        return len(self.basis) + more >= self.LIMIT + 2 * self.k
 
     def restart(self) -> None:
         """Keep the best Ritz vectors only; their products are combinations, no new ones."""
