@@ -17,7 +17,7 @@ from functools import lru_cache
 import sympy
 from sympy import Expr, Symbol
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, Boolean, Not, Or
+from sympy.logic.boolalg import ITE, And, Boolean, Not, Or
 
 from eostheory.trajectories.builder import Builder, latest_first_needed
 from eostheory.trajectories.program import TRANSCENDENTAL, Instruction, Program
@@ -391,4 +391,14 @@ class _Section:
                 operation = "and" if isinstance(e, And) else "or"
                 result = emit(operation, result, self._condition(other))
             return result
+        if isinstance(e, ITE):  # what comparing a Piecewise with a number becomes
+            condition, then, otherwise = (self._condition(c) for c in e.args)
+            return emit(
+                "or",
+                emit("and", condition, then),
+                emit("and", emit("not", condition), otherwise),
+            )
+        if e in (sympy.true, sympy.false):
+            zero = self.builder.constant(0.0)
+            return emit("eq" if e == sympy.true else "ne", zero, zero)
         raise _Unsupported(f"the condition {e} compares nothing")

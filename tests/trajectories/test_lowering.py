@@ -37,6 +37,8 @@ EXPRESSIONS = [
     sp.Max(x, y, z) - sp.Min(x, y, z, 0),
     sp.Piecewise((x, y > 0), (z, sp.And(x > 0, sp.Ne(z, 1))), (a, True)),
     sp.Piecewise((x, sp.Or(x >= z, y >= z)), (sp.Heaviside(y - 1) + y, True)),
+    sp.Piecewise((x, sp.Piecewise((y, a > 1), (sp.Max(z, 2), True)) > 1), (z, True)),
+    sp.Piecewise((x, sp.Piecewise((7, a < 1), (z, True)) > 2), (z, True)),
     sp.exp(-x) * sp.tanh(y) + sp.log(z) * sp.sin(x) / sp.cos(y) + sp.atan2(x, z),
     z**x + sp.erf(x) + sp.cosh(y),
 ]
