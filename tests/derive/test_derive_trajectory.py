@@ -181,7 +181,7 @@ def test_a_sharpness_flow_goes_to_the_flattest_minimizer():
         (x * y - 1) ** 2, [x, y], at={x: s, y: 1 / s}, coords=[s], scheduler=newest_moment(),
         given=[s > 0],
     )  # fmt: skip
-    run = simulate(derive.trajectory(flow), [3.0], {"C_b": 1.0, "dt": 0.1}, 600, backend="eager")
+    run = simulate(derive.trajectory(flow), [3.0], {"C_b": 1.0, "dt": 0.1}, 600, backend="llvm")
     assert float(run["s"][-1]) == pytest.approx(1.0, abs=1e-9)
     assert float(run["sharpness"][-1]) == pytest.approx(4.0, abs=1e-9)
     assert bool((run["sharpness"][1:] <= run["sharpness"][:-1] + 1e-12).all())
@@ -193,7 +193,7 @@ def test_a_flow_keeps_its_invariant_to_at_least_fourth_order():
     rule = derive.trajectory(field)
     errors, sizes = [], [2.0**-k for k in range(3, 7)]
     for dt in sizes:
-        run = simulate(rule, [0.5, 0.25], {"dt": dt}, round(8 / dt), backend="eager")
+        run = simulate(rule, [0.5, 0.25], {"dt": dt}, round(8 / dt), backend="llvm")
         errors.append(float((run["invariant"] - run["invariant"][0]).abs().max()))
     logs = torch.tensor([sizes, errors], dtype=torch.float64).log()
     centred = logs - logs.mean(1, keepdim=True)

@@ -127,8 +127,8 @@ def test_the_mean_of_the_squares_is_tied_to_the_change_of_the_block():
 @pytest.mark.parametrize(
     "k, below, exponents, linear",
     [
-        (2, (0.0, 1.0), (5, 6, 7), True),
-        (3, (0.0, 0.5, 1.0), (5, 6, 7), False),
+        (2, (0.0, 1.0), (4, 5, 6), True),
+        (3, (0.0, 0.5, 1.0), (4, 5, 6), False),
     ],
 )
 def test_the_error_over_inverse_epsilon_steps_is_of_second_order(k, below, exponents, linear):

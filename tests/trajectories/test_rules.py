@@ -146,7 +146,7 @@ points = st.lists(st.integers(-64, 64).map(lambda k: k / 32), min_size=3, max_si
 rates = st.integers(1, 64).map(lambda k: k / 64)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(trees(), points, rates, st.sampled_from([None, 0.0625]))
 def test_a_step_of_gradient_descent_is_the_step_of_torch_within_rounding(tree, point, eta, decay):
     loss = in_sympy(tree)
@@ -158,7 +158,7 @@ def test_a_step_of_gradient_descent_is_the_step_of_torch_within_rounding(tree, p
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(trees(), points, rates)
 def test_a_projected_step_is_the_step_of_torch_within_rounding(tree, point, eta):
     loss = in_sympy(tree)
@@ -173,7 +173,7 @@ def test_a_projected_step_is_the_step_of_torch_within_rounding(tree, point, eta)
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(trees(), points, rates, st.integers(1, 15).map(lambda k: k / 16), rates)
 def test_a_step_of_rmsprop_moves_with_the_moment_before_the_gradient(tree, point, eta, beta, v):
     loss = in_sympy(tree)
