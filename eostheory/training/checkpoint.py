@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import torch
 from torch import Tensor
 
@@ -67,7 +68,7 @@ def code() -> dict[str, str]:
         for layer in LAYERS
         for path in sorted((root / layer).glob("*.py"))
     }
-    found["torch"] = torch.__version__
+    found |= {"torch": torch.__version__, "numpy": np.__version__, "scipy": scipy.__version__}
     found["machine"] = platform.machine()
     found["threads"] = str(torch.get_num_threads())
     return found

@@ -96,9 +96,8 @@ def gradient_descent(
         OutOfMemory: the device has no room; rows up to there are recorded.
         ValueError, TypeError: bad input.
     """
-    objective = Objective.of(loss, len(start), start.dtype, start.device)
-    objective.check(start)
-    _check(start, eta, steps, decay, every)
+    objective = objective_at(loss, start)
+    _check(eta, steps, decay, every)
     watched = dict(observe or {})
     measurer = Measurer(
         objective,
@@ -117,11 +116,10 @@ def gradient_descent(
         "eta": eta,
         "decay": decay,
         "every": every,
-        "tracker": {n: x for n, x in measurer.state()["tracker"].items()
-                    if isinstance(x, int | float | str)},
+        "tracker": measurer.settings(),
         **fingerprint(objective, start),
         "reference": describe(reference),
-    }  # fmt: skip
+    }
     with Recorder(
         columns,
         folder,
@@ -168,15 +166,33 @@ def _updated(w: Tensor, gradient: Tensor, eta: float, decay: float) -> Tensor:
     return (1 - eta * decay) * w - eta * gradient
 
 
-def _check(start: Tensor, eta: float, steps: int, decay: float, every: int) -> None:
+def objective_at(loss: Objective | LossFunction, start: Tensor) -> Objective:
+    """``loss`` as an objective that ``start`` is a point of.
+
+    Raises:
+        ValueError, TypeError: a start that is no flat vector of finite numbers, or not one of the
+            objective.
+    """
+    if not isinstance(start, Tensor):
+        raise TypeError(f"the start is {type(start).__name__}, expected a tensor (D,)")
+    if start.dim() != 1 or len(start) == 0:
+        raise ValueError(f"the start has shape {tuple(start.shape)}, expected a flat vector (D,)")
+    objective = Objective.of(loss, len(start), start.dtype, start.device)
+    objective.check(start)
+    if not bool(torch.isfinite(start).all()):
+        raise ValueError("the start has entries that are not finite")
+    return objective
+
+
+def _check(eta: float, steps: int, decay: float, every: int) -> None:
     if not (math.isfinite(eta) and eta > 0):
         raise ValueError(f"eta is {eta!r}, expected a positive learning rate")
     if not (math.isfinite(decay) and decay >= 0 and eta * decay < 1):
         raise ValueError(f"decay is {decay!r}, expected 0 <= decay < 1/eta = {1 / eta:g}")
-    if steps < 0 or every < 1:
-        raise ValueError(f"steps is {steps} and every {every}, expected at least 0 and 1")
-    if not bool(torch.isfinite(start).all()):
-        raise ValueError("the start has entries that are not finite")
+    if steps < 0 or every < 1 or steps != int(steps) or every != int(every):
+        raise ValueError(
+            f"steps is {steps} and every {every}, expected whole numbers, at least 0 and 1"
+        )
 
 
 def fingerprint(objective: Objective, start: Tensor) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.dynamics import LIMIT
 from eostheory.numeric.events import BecameNaN, Diverged, NoConvergence, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
-from eostheory.training.descent import Observation, Tracked, describe, fingerprint
+from eostheory.training.checkpoint import CheckpointError
+from eostheory.training.descent import Observation, Tracked, describe, fingerprint, objective_at
 from eostheory.training.measure import Measurer, Reach
 from eostheory.training.record import Recorder
 
@@ -96,15 +97,12 @@ def gradient_flow(
         OutOfMemory: the device has no room; rows up to there are recorded.
         ValueError, TypeError: bad input.
     """
-    objective = Objective.of(loss, len(start), start.dtype, start.device)
-    objective.check(start)
+    objective = objective_at(loss, start)
     grid = increasing(times)
     if method not in METHODS:
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     if not (rtol > 0 and atol > 0):
         raise ValueError(f"rtol is {rtol!r} and atol {atol!r}, expected positive tolerances")
-    if not bool(torch.isfinite(start).all()):
-        raise ValueError("the start has entries that are not finite")
     watched = dict(observe or {})
     measurer = Measurer(
         objective,
@@ -122,6 +120,7 @@ def gradient_flow(
         "rtol": rtol,
         "atol": atol,
         "eta": eta,
+        "tracker": measurer.settings(),
         **fingerprint(objective, start),
         "reference": describe(reference),
     }
@@ -205,6 +204,7 @@ def follow(
 
     Raises:
         OutOfMemory: the device has no room; the records are finished first.
+        CheckpointError: the run that is resumed was recorded at other times.
     """
     settings: dict[str, Any] = {"rtol": max(rtol, 2.3e-14), "atol": atol}
     restored = recorder.restored
@@ -212,6 +212,13 @@ def follow(
     if restored is not None:
         steps, row, end = restored["step"], restored["row"], restored["end"]
         settings["first_step"] = restored["h"]
+        known = recorder.records()["time"]
+        common = min(len(known), len(grid))
+        for i in np.flatnonzero(known[:common] != grid[:common])[:1]:
+            raise CheckpointError(
+                f"{recorder.folder} was recorded at other times: number {i} was {known[i]:g}, is "
+                f"{grid[i]:g}. Give those and later ones, or record into another folder"
+            )
     event: NumericEvent | None = None
     solver: Any = None
     before: dict[str, Any] = {}
@@ -259,7 +266,11 @@ def follow(
         recorder.finish(error)
         raise
     except NumericEvent as found:
-        event = BecameNaN(steps, found.what) if isinstance(found, BecameNaN) else found
+        event = found
+        if isinstance(found, BecameNaN):
+            event = BecameNaN(steps, found.what)
+        elif isinstance(found, Diverged):
+            event = Diverged(steps, found.size)
     # The last step is done again by whoever goes on to more times: they may lie within it.
     recorder.finish(event, everything() | before if event is None else None)
     return Followed(end, steps, event)

@@ -19,8 +19,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from eostheory.curvature import Eigenpairs, Products, Tracker
-from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory, RepeatedTopEigenvalue
+from eostheory.curvature import Eigenpairs, Products, Tracker, third_derivative_error
+from eostheory.numeric.events import (
+    BecameNaN,
+    NumericEvent,
+    OutOfMemory,
+    RepeatedTopEigenvalue,
+    WrongDerivative,
+)
 from eostheory.numeric.objective import Objective
 from eostheory.training.phases import PhaseTracker
 
@@ -100,24 +106,34 @@ def local_displacement(
 
     ``x = grad L . u / S`` is the Newton step along u, and ``y = S - 2/eta - (grad S . u) x`` is
     theorem 1's sharpness solved for y.  No trajectory is needed besides the iterate; the length of
-    the displacement in all other directions is not known and NaN.
+    the displacement in all other directions is not known and NaN.  So are x and y where the
+    sharpness is not positive: there is no valley along u.
     """
+    if not sharpness > 0:
+        return Displacement(math.nan, math.nan, math.nan)
     x = float(torch.dot(gradient, u)) / sharpness
     return Displacement(x, sharpness - 2 / eta - float(torch.dot(slope, u)) * x, math.nan)
 
 
 def effective_learning_rate(w: Tensor, eta: float, decay: float = 0.0) -> float:
-    """``eta / ((1 - eta decay) |w|^2)`` (lyu22, lemma 3.1)."""
-    return eta / ((1 - eta * decay) * float(torch.dot(w, w)))
+    """``eta / ((1 - eta decay) |w|^2)`` (lyu22, lemma 3.1); infinite at the origin."""
+    square = float(torch.dot(w, w))
+    return eta / ((1 - eta * decay) * square) if square > 0 else math.inf
 
 
 def is_scale_invariant(objective: Objective, w: Tensor) -> bool:
     """Whether ``L(c w) = L(w)`` and ``grad L(w) . w = 0`` hold at ``w``, up to rounding.
 
-    Two evaluations; best effort, as every test of a law at points is.
+    Two evaluations; best effort, as every test of a law at points is.  False at the
+    origin, and where loss or gradient is not finite.
     """
     eps = torch.finfo(objective.dtype).eps
-    value, gradient = objective.value_and_gradient(w)
+    try:
+        value, gradient = objective.value_and_gradient(w)
+    except BecameNaN:
+        return False
+    if not bool(w.any()):
+        return False
     along = abs(float(torch.dot(gradient, w)))
     lengths = float(torch.linalg.vector_norm(gradient) * torch.linalg.vector_norm(w))
     if along > max(1e5 * eps * lengths, 1e3 * eps * abs(float(value))):
@@ -155,7 +171,8 @@ class Measurer:
             "sharpness" (the top k eigenvalues, the next one, the residual of the top pair,
             Hessian-vector products), "output" (norm of the output layer's weight),
             "spherical" (spherical sharpness and effective learning rate, of scale-invariant
-            losses), "phase" (li22), "coefficients" (alpha, beta, delta, epsilon: one third
+            losses), "phase" (li22; rows an even number of steps apart see the oscillation of
+            period two at one side only), "coefficients" (alpha, beta, delta, epsilon: one third
             derivative) and "displacement" (x, y, deviation).  Loss and the lengths of gradient
             and parameters are always there.
         k: number of eigenvalues.
@@ -164,10 +181,15 @@ class Measurer:
             the point at which the sharpness passes 2/eta (damian23, section 4); a
             :class:`Reference`; or a callable from the step to one (section 5).
         scale_invariant: None to find out at the first point.
-        tracker: what follows the eigenpairs; None for a default one.
+        tracker: what follows the eigenpairs, of which a copy is taken; None for a default one.
 
     A measurement that is not possible at a point (a repeated top eigenvalue has no eigenvector, a
-    pair did not converge) leaves NaN in its columns and is counted in :attr:`missed`.
+    pair did not converge) leaves NaN in its columns and is counted in :attr:`missed`.  Third
+    derivatives are compared with differences of Hessian-vector products once, where they are first
+    wanted; when they are wrong (torch's fused norms), what needs them is missed throughout.
+
+    Raises:
+        ValueError, TypeError: bad input.
     """
 
     def __init__(
@@ -211,7 +233,13 @@ class Measurer:
         self.chosen = chosen
         self._reference = reference
         self._crossing: Reference | None = None
-        self._tracker = Tracker(k, repeated="keep") if tracker is None else tracker
+        if tracker is not None and tracker.k != k:
+            raise ValueError(f"the tracker follows {tracker.k} pairs, k is {k}: give both the same")
+        self._tracker = (
+            Tracker(k, repeated="keep") if tracker is None else Tracker.restored(tracker.state())
+        )
+        self._checked = False
+        self._wrong: WrongDerivative | None = None
         self._phases = PhaseTracker(eta if eta is not None else 1.0)
         self.columns = self._columns()
 
@@ -267,6 +295,8 @@ class Measurer:
                 self._derived(row, step, w, products, pair)
             except (BecameNaN, OutOfMemory):
                 raise
+            except WrongDerivative as event:
+                self._miss("third derivative", step, event)
             except NumericEvent as event:
                 self._miss("eigenvector", step, event)
         return row
@@ -307,7 +337,7 @@ class Measurer:
         crossing = self._reference == "crossing" and self._crossing is None
         crossing = crossing and self.eta is not None and sharpness >= 2 / self.eta
         if "coefficients" in wanted or local or crossing:
-            slope = products.third(u, u)
+            slope = self._slope(products, u)
         if "coefficients" in wanted and slope is not None:
             eta = math.nan if self.eta is None else self.eta
             row.update(coefficients(gradient, slope, u, eta)._asdict())
@@ -321,6 +351,20 @@ class Measurer:
                 row.update(found._asdict())
             elif (reference := self._at(step)) is not None:
                 row.update(reference.displacement(w)._asdict())
+
+    def _slope(self, products: Products, u: Tensor) -> Tensor:
+        """``grad S``, if third derivatives of this loss are right."""
+        if not self._checked:
+            self._checked = True
+            try:
+                third_derivative_error(self.objective, products.point, u).demand()
+            except WrongDerivative as event:
+                self._wrong = event
+            except BecameNaN:  # the differences leave the domain of the loss: they tell nothing
+                pass
+        if self._wrong is not None:
+            raise self._wrong
+        return products.third(u, u)
 
     def _at(self, step: int) -> Reference | None:
         if isinstance(self._reference, Reference):
@@ -336,6 +380,11 @@ class Measurer:
         else:
             self.missed[what] = known._replace(times=known.times + 1)
 
+    def settings(self) -> dict[str, Any]:
+        """How eigenpairs are followed, for the configuration of a run."""
+        state = self._tracker.state()
+        return {n: x for n, x in state.items() if isinstance(x, int | float | str)}
+
     def state(self) -> dict[str, Any]:
         """What later rows depend on, for a checkpoint."""
         missed = {k: {"times": m.times, "step": m.step, "reason": m.reason}
@@ -346,6 +395,10 @@ class Measurer:
             "phases": self._phases.state(),
             "crossing": dict(crossing),
             "missed": missed,
+            "checked": self._checked,
+            "wrong": {}
+            if self._wrong is None
+            else {n: getattr(self._wrong, n) for n in ("order", "error", "allowed")},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -354,6 +407,8 @@ class Measurer:
         self._phases = PhaseTracker.restored(state["phases"])
         self._crossing = Reference(**state["crossing"]) if state["crossing"] else None
         self.missed = {k: Missed(**m) for k, m in state["missed"].items()}
+        self._checked = bool(state["checked"])
+        self._wrong = WrongDerivative(**state["wrong"]) if state["wrong"] else None
 
 
 def _chosen(measure: str | Sequence[str]) -> set[str]:

@@ -150,6 +150,8 @@ class Recorder:
     ) -> None:
         if len(set(columns)) != len(columns) or not columns:
             raise ValueError(f"columns must be different names, got {list(columns)}")
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise ValueError(f"checkpoint_every is {checkpoint_every}, expected at least 1 step")
         if resume and folder is None:
             raise ValueError("resume=True needs the folder that the run was recorded in")
         self.columns = tuple(columns)
@@ -315,7 +317,9 @@ class Recorder:
                 f"{folder} holds a run already: pass resume=True to go on with it, or another "
                 "folder"
             )
-        if not exists and any((folder / n).exists() for n in ("records.f64", "checkpoint.npz")):
+        # Records without a row are those of a run that was killed before it wrote its columns.
+        rows_there = (folder / "records.f64").exists() and (folder / "records.f64").stat().st_size
+        if not exists and (rows_there or (folder / "checkpoint.npz").exists()):
             raise CheckpointError(f"{folder} holds records of something else (no columns.json)")
         rows = self._resume(folder, changed_code) if exists else 0
         about = {"format": 1, "columns": self.columns, "configuration": self.configuration}

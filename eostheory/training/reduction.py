@@ -23,7 +23,7 @@ from eostheory.curvature import Tracker
 from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.events import NoConvergence
 from eostheory.numeric.objective import Objective
-from eostheory.training.descent import Tracked, fingerprint, gradient_descent
+from eostheory.training.descent import Tracked, fingerprint, gradient_descent, objective_at
 from eostheory.training.flow import METHODS, Array, follow, increasing
 from eostheory.training.measure import is_scale_invariant
 from eostheory.training.minimizers import Minimizers
@@ -54,8 +54,7 @@ class _Field:
 def _prepared(
     loss: Objective | LossFunction, start: Tensor, spherical: bool | None, dense_below: int
 ) -> tuple[Objective, Minimizers]:
-    objective = Objective.of(loss, len(start), start.dtype, start.device)
-    objective.check(start)
+    objective = objective_at(loss, start)
     if spherical is None:
         spherical = is_scale_invariant(objective, start)
     return objective, Minimizers(objective, start, spherical=spherical, dense_below=dense_below)
@@ -103,7 +102,7 @@ def sharpness_reduction_flow(
         NoConvergence where the manifold could not be followed.
 
     Raises:
-        NoConvergence: ``start`` leads to no minimizer.
+        NoConvergence, BecameNaN: ``start`` leads to no minimizer.
         ValueError, TypeError: bad input.
     """
     grid = increasing(times)
@@ -111,6 +110,8 @@ def sharpness_reduction_flow(
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     if c_b is not None and not c_b > 0:
         raise ValueError(f"c_b is {c_b!r}, expected a positive number or None")
+    if not (rtol > 0 and atol > 0):
+        raise ValueError(f"rtol is {rtol!r} and atol {atol!r}, expected positive tolerances")
     objective, minimizers = _prepared(loss, start, spherical, dense_below)
     about = {
         "kind": "sharpness-reduction flow",

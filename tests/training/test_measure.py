@@ -24,8 +24,8 @@ def problem(**options):
 def test_chunks_change_no_measure():
     whole, start = problem()
     parts, _ = problem(chunk=3)
-    a = gradient_descent(whole, start, 0.2, 6, measure="all", every=3).records
-    b = gradient_descent(parts, start, 0.2, 6, measure="all", every=3).records
+    a = gradient_descent(whole, start, 0.2, 3, measure="all", every=3).records
+    b = gradient_descent(parts, start, 0.2, 3, measure="all", every=3).records
     for name in a:
         assert np.allclose(a[name], b[name], rtol=1e-8, atol=1e-9, equal_nan=True), name
 

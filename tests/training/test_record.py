@@ -168,6 +168,13 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(tmp_path)
         assert len(again.records().rows) == 0
 
 
+def test_a_run_that_was_killed_before_it_wrote_its_columns_starts_anew(tmp_path):
+    (tmp_path / "records.f64").touch()
+    with Recorder(("step",), tmp_path, resume=True) as recorder:
+        recorder.append({"step": 0})
+        assert len(recorder.records().rows) == 1
+
+
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
     filled(tmp_path)
     with pytest.raises(CheckpointError, match="holds a run already: pass resume=True"):
@@ -201,7 +208,7 @@ def test_changed_code_is_refused_by_name_unless_it_is_waved_through(tmp_path, mo
 
 def test_the_code_that_is_compared_is_that_of_the_layers_that_compute():
     code = checkpoints.code()
-    assert {"numeric/objective.py", "training/record.py", "torch", "threads"} <= set(code)
+    assert {"numeric/objective.py", "training/record.py", "torch", "scipy", "threads"} <= set(code)
     assert not any(name.startswith(("cli", "report")) for name in code)
 
 

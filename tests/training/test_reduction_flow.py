@@ -1,5 +1,7 @@
 """The sharpness-reduction flow: equation (3) on known manifolds, and descent that follows it."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +33,7 @@ def test_along_a_flat_manifold_with_exponential_sharpness_the_flow_is_a_line():
     slope = vector(0.5, -0.25)
     square = float(slope @ slope)
     for c_b, rate in ((None, 2 / (4 + square)), (1.5, 1 / (4 + 2 / 1.5 * square))):
-        times = [0.0, 0.5, 2.0]
+        times = [0.0, 0.3, 1.0]
         run = sharpness_reduction_flow(
             curved, vector(0.3, 0.1, 0.2, -0.1), times, spherical=False, c_b=c_b
         )
@@ -45,8 +47,11 @@ def test_along_a_flat_manifold_with_exponential_sharpness_the_flow_is_a_line():
         assert not run.records["stationary"].any()
 
 
-def explicit(loss, zeta, times):
+@functools.cache
+def explicit(make, times):
     """Equation (3) in the ambient space, with the dense derivatives of autograd."""
+    loss = make(5, 3, 2)
+    zeta = loss.some_minimizer(1)
 
     def field(_t, y):
         w = torch.from_numpy(y.copy())
@@ -59,19 +64,19 @@ def explicit(loss, zeta, times):
             g = g - torch.dot(g, w) * w
         return (-2 * g / (4 + g @ g)).numpy()
 
-    return solve_ivp(field, (times[0], times[-1]), zeta.numpy(), t_eval=times, rtol=1e-8,
-                     atol=1e-10).y.T  # fmt: skip
+    return solve_ivp(field, (times[0], times[-1]), zeta.numpy(), t_eval=times, rtol=1e-7,
+                     atol=1e-9).y.T  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [flat_manifold, spherical_manifold])
 @pytest.mark.parametrize("dense_below", [600, 0])
 def test_the_flow_is_equation_3_on_curved_manifolds(make, dense_below):
-    loss = make(6, 3, 2)
+    loss = make(5, 3, 2)
     zeta = loss.some_minimizer(1)
-    times = [0.0, 0.4]
+    times = (0.0, 0.4)
     run = sharpness_reduction_flow(loss, zeta, times, dense_below=dense_below, rtol=1e-6)
     assert run.event is None
-    wanted = explicit(loss, zeta, times)
+    wanted = explicit(make, times)
     assert np.abs(run.w.numpy() - wanted[-1]).max() < 3e-6
     sharpness = [float(autodiff.sharpness(loss, torch.from_numpy(w))) for w in wanted]
     assert np.allclose(run.records["sharpness"], sharpness, rtol=3e-6)
@@ -84,7 +89,7 @@ def test_the_flow_is_equation_3_on_curved_manifolds(make, dense_below):
 def test_the_sharpness_never_rises_along_the_flow(seed, spherical):
     loss = (spherical_manifold if spherical else flat_manifold)(5, 3, seed)
     start = loss.some_minimizer(seed + 1) + 1e-3 * loss.point(seed + 2)
-    run = sharpness_reduction_flow(loss, start, [0.0, 0.2, 0.4], rtol=1e-3)
+    run = sharpness_reduction_flow(loss, start, [0.0, 0.1, 0.2], rtol=1e-3)
     count = len(run.records.rows)
     assert count == 3 or isinstance(run.event, RepeatedTopEigenvalue | NoConvergence)
     assert (np.diff(run.records["sharpness"]) < 1e-9).all()
@@ -98,7 +103,9 @@ def test_a_stationary_point_is_told():
 
     run = sharpness_reduction_flow(bowl, vector(0.0, 0.1), [0.0, 1.0], spherical=False)
     assert run.records["stationary"].all()
-    away = sharpness_reduction_flow(bowl, vector(0.5, 0.1), [0.0, 1.0, 18.0], spherical=False)
+    away = sharpness_reduction_flow(
+        bowl, vector(0.5, 0.1), [0.0, 1.0, 15.0], spherical=False, rtol=1e-3
+    )
     assert away.records["stationary"].tolist() == [0.0, 0.0, 1.0]
     assert away.records["sharpness"][-1] == pytest.approx(1.0, abs=1e-9)
 
