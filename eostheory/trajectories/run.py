@@ -123,7 +123,9 @@ class Run:
         """The next steps: bit for bit what one longer run would have given.
 
         Records stay at multiples of ``every`` of the whole trajectory.  Trajectories that ended
-        stay ended.
+        stay ended.  A run looks at its trajectories where it stops, too: what happened there for
+        a moment, a bound exceeded or an underflow, one longer run passes over if it does not look
+        at that step.
 
         Args:
             steps: how many.
@@ -167,6 +169,12 @@ _TENSORS = {
 }
 
 
+_DAMAGED = (
+    ValueError, KeyError, TypeError, EOFError, OverflowError,
+    zipfile.BadZipFile, RuntimeError,  # of an archive that seems encrypted or of another kind
+)  # fmt: skip
+
+
 def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
     """A saved run of ``recurrence``, on the CPU, to read or to resume.
 
@@ -178,7 +186,8 @@ def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
 
     compiled = compile(recurrence)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here: numpy leaves a damaged file open
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
             if about["format"] != _FORMAT:
                 raise ValueError(f"its format is {about['format']!r}, not {_FORMAT!r}")
@@ -187,7 +196,7 @@ def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
             bound, key, name = float.fromhex(about["bound"]), about["program"], about["name"]
         if known := key == compiled.program.key:
             _fits(arrays, settings, compiled)
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path} is no saved run, or a damaged one: {error}") from error
     if not known:
         raise ValueError(

@@ -270,6 +270,23 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
         load(tmp_path / "nowhere.npz", GROW)
 
 
+def test_every_damaged_byte_of_a_file_is_refused_or_harmless(tmp_path):
+    path = tmp_path / "run.npz"
+    run = simulate(GROW, [1.0], [1.25], 3)
+    run.save(path)
+    content = path.read_bytes()
+    for place in range(0, len(content), 5):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            loaded = load(path, GROW)
+        except (ValueError, OSError):
+            continue
+        assert torch.equal(loaded.records, run.records)
+        assert (loaded.step, loaded.state) == (run.step, run.state)
+
+
 def test_unknown_observables_and_foreign_runs_are_refused():
     run = simulate(GROW, [1.0], [1.25], 5)
     with pytest.raises(KeyError, match="sharpness"):
