@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -85,6 +86,32 @@ class Center:
             Products(loss, point), u.clone(), slope.clone(), float(state["sharpness"]),
             float(state["next_value"]), float(state["residual"]),
         )  # fmt: skip
+
+
+def check_rate(eta: float) -> None:
+    """Refuse a learning rate that is none.
+
+    Raises:
+        ValueError: not positive and finite.
+    """
+    if not (math.isfinite(eta) and eta > 0):
+        raise ValueError(f"eta is {eta!r}, expected a positive learning rate")
+
+
+def check_vector(v: Tensor, name: str, like: Tensor | None = None) -> Tensor:
+    """``v`` itself when it is a flat tensor, of the shape and dtype of ``like`` if given.
+
+    Raises:
+        TypeError, ValueError: otherwise, naming what it is and what is expected.
+    """
+    if not isinstance(v, Tensor):
+        raise TypeError(f"{name} is {type(v).__name__}, expected a flat tensor (D,)")
+    if v.dim() != 1 or (like is not None and v.shape != like.shape):
+        wanted = "(D,)" if like is None else str(tuple(like.shape))
+        raise ValueError(f"{name} has shape {tuple(v.shape)}, expected {wanted}")
+    if like is not None and v.dtype != like.dtype:
+        raise TypeError(f"{name} is {v.dtype}, expected {like.dtype}: convert with .to()")
+    return v
 
 
 def expand(loss: Loss, point: Tensor, tracker: Tracker, step: int = 0) -> Center:

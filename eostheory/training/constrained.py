@@ -17,7 +17,7 @@ from torch import Tensor
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
-from eostheory.training.center import Center, Loss
+from eostheory.training.center import Center, Loss, check_rate, check_vector
 from eostheory.training.measure import local_displacement
 from eostheory.training.projection import Projected, Projector
 
@@ -207,7 +207,12 @@ def reach_edge(
     Raises:
         EdgeNotReached: not within ``steps`` steps.
         UnconvergedEigenpair, BecameNaN, Diverged, OutOfMemory.
+        ValueError, TypeError: bad input.
     """
+    check_rate(eta)
+    check_vector(start, "the start")
+    if not isinstance(steps, int) or steps < 0:
+        raise ValueError(f"steps is {steps!r}, expected an integer of at least 0")
     follow = Tracker(1, repeated="keep") if tracker is None else tracker
     w, top = start.detach().clone(), float("nan")
     for step in range(steps + 1):

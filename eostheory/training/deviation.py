@@ -19,7 +19,7 @@ from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
-from eostheory.training.center import Loss
+from eostheory.training.center import Loss, check_rate, check_vector
 from eostheory.training.constrained import ConstrainedTrajectory, reach_edge
 from eostheory.training.descent import fingerprint
 from eostheory.training.generalized import GeneralizedDynamics
@@ -78,7 +78,10 @@ def track_deviation(
     c: float | None = 1.9,
     inactive: str = "manifold",
     tolerance: float = 1e-6,
+    maximum: int = 40,
+    exact: bool = True,
     window: int = 0,
+    anchor: int = 0,
     kick: float = 0.0,
     dense_below: int = 64,
     folder: Path | str | None = None,
@@ -99,9 +102,11 @@ def track_deviation(
         before: steps allowed to reach the edge.
         every: steps between rows; each costs the sharpness of gradient descent.
         c: end when the second eigenvalue on the constrained trajectory reaches c/eta.
-        inactive, tolerance: of the projection, see
+        inactive, tolerance, maximum, exact: of the projection, see
             :class:`~eostheory.training.projection.Projector`.
         window: number of ``beta_{s->t}`` to find (records the oldest and the one of s = t).
+        anchor: steps after which the predicted displacement starts again from the true one, again
+            and again; 0 for never.  The row of such a step is the prediction before.
         kick: displace gradient descent at the edge by ``kick * delta`` along u.  Below the edge the
             oscillation along u dies out down to rounding; when it is back, one cycle later, is then
             decided by rounding, not by the loss.  Theorem 1 asks for ``|x|`` of the order of delta.
@@ -118,37 +123,53 @@ def track_deviation(
         ``error = |v - v*|``; counts of Hessian-vector products and third derivatives in the last
         step.
 
-    Events end the run early, as ``event``; all rows before are there.
+    Events end the run early, as ``event``; all rows before are there.  The way to the edge has no
+    rows and no checkpoints: a run that is killed there starts again.
 
     Raises:
         EdgeNotReached: gradient descent does not reach the edge within ``before`` steps.
+        UnconvergedProjection, EigengapClosed, RepeatedTopEigenvalue, UnconvergedEigenpair,
+        BecameNaN, Diverged: there is no constrained trajectory to start with.
         OutOfMemory: rows up to there are recorded.
         ValueError, TypeError: bad input.
     """
+    check_vector(start, "the start")
+    check_rate(eta)
     objective = Objective.of(loss, len(start), start.dtype, start.device)
     objective.check(start)
-    if steps < 0 or every < 1 or window < 0 or not eta > 0:
-        raise ValueError(
-            f"steps = {steps}, every = {every}, window = {window}, eta = {eta}: expected at least "
-            "0, 1, 0 and a positive learning rate"
-        )
+    for name, number, least in (
+        ("steps", steps, 0), ("before", before, 0), ("every", every, 1), ("window", window, 0),
+        ("anchor", anchor, 0),
+    ):  # fmt: skip
+        if not isinstance(number, int) or number < least:
+            raise ValueError(f"{name} = {number!r}: expected an integer of at least {least}")
+    if not math.isfinite(kick):
+        raise ValueError(f"kick = {kick!r}: expected a finite number")
     columns: tuple[str, ...] = ("step", *CONSTRAINED, *DESCENT, *PREDICTED, *COSTS)
     columns += ("beta now", "beta oldest") if window else ()
     about = {
         "kind": "deviation", "eta": eta, "generalized": generalized, "every": every, "c": c,
-        "inactive": inactive, "tolerance": tolerance, "window": window, "kick": kick,
-        "dense_below": dense_below, **fingerprint(objective, start),
+        "inactive": inactive, "tolerance": tolerance, "maximum": maximum, "exact": exact,
+        "window": window, "anchor": anchor, "kick": kick, "dense_below": dense_below,
+        **fingerprint(objective, start),
     }  # fmt: skip
     with Recorder(
         columns, folder, configuration=about, resume=resume, changed_code=changed_code,
         checkpoint_every=checkpoint_every,
     ) as recorder:  # fmt: skip
-        settings = {"c": c, "inactive": inactive, "tolerance": tolerance}
+        settings = {
+            "c": c, "inactive": inactive, "tolerance": tolerance, "maximum": maximum,
+            "exact": exact,
+        }  # fmt: skip
         begin = {"before": before, "kick": kick, "dense_below": dense_below}
         if recorder.restored is not None:
             run = _Run.restored(objective, eta, generalized, window, settings, recorder.restored)
         else:
-            run = _Run.begun(objective, start, eta, generalized, window, settings, begin)
+            try:
+                run = _Run.begun(objective, start, eta, generalized, window, settings, begin)
+            except NumericEvent as error:
+                recorder.finish(error)
+                raise
         event: NumericEvent | None = None
         try:
             while True:
@@ -156,6 +177,8 @@ def track_deviation(
                     recorder.append(run.row())
                 if run.step >= steps:
                     break
+                if anchor and run.step and run.step % anchor == 0:
+                    run.dynamics.anchor(run.w)
                 run.advance(every)
                 recorder.checkpoint_if_due(run.step, run.state)
         except OutOfMemory as error:
@@ -225,6 +248,7 @@ class _Run:
         trajectory = ConstrainedTrajectory.restored(objective, eta, state["trajectory"], **settings)
         run = cls(objective, trajectory, state["w"], int(state["edge"]), generalized, window)
         run.measured, run.last = int(state["measured"]), float(state["last"])
+        run.spent = int(state["spent"])
         run.tracker = Tracker.restored(state["tracker"])
         run.dynamics.restore(state["dynamics"])
         return run
@@ -233,7 +257,7 @@ class _Run:
         """What the rest of the run depends on."""
         return {
             "step": self.step, "edge": self.edge, "measured": self.measured, "w": self.w,
-            "last": self.last, "tracker": self.tracker.state(),
+            "last": self.last, "spent": self.spent, "tracker": self.tracker.state(),
             "trajectory": self.trajectory.state(), "dynamics": self.dynamics.state(),
         }  # fmt: skip
 

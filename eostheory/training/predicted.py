@@ -26,7 +26,7 @@ from torch import Tensor
 
 from eostheory.numeric.dynamics import LIMIT
 from eostheory.numeric.events import BecameNaN, Diverged
-from eostheory.training.center import Center
+from eostheory.training.center import Center, check_vector
 from eostheory.training.constrained import ConstrainedStep, ConstrainedTrajectory
 
 
@@ -103,18 +103,23 @@ class Transfers:
     """
 
     def __init__(self, eta: float, start: Tensor, window: int = 20, prune: float = 0.0) -> None:
-        if window < 1 or not 0 <= prune < 1:
+        if not isinstance(window, int) or window < 1 or not 0 <= prune < 1:
             raise ValueError(
-                f"window is {window!r} and prune {prune!r}; give at least 1 and a number in [0, 1)"
+                f"window is {window!r} and prune {prune!r}; give an integer of at least 1 and a "
+                "number in [0, 1)"
             )
         self.eta, self.window, self.prune = eta, window, prune
+        self.begin(start)
+
+    def begin(self, start: Tensor) -> None:
+        """Forget all steps: the displacement is ``start`` (D,) now."""
         self.times: list[int] = []
         self.weights: list[float] = []
         self.values = start.new_zeros(0)
         self.rest = 0.0
         self._lengths: list[float] = []
         self._rows = start.new_zeros(0, len(start))
-        self._tail = start.detach() / eta
+        self._tail = start.detach() / self.eta
 
     def push(self, here: ConstrainedStep) -> None:
         """Carry what is there through step t, and add that step."""
@@ -197,7 +202,8 @@ class PredictedDynamics:
         self.trajectory = trajectory
         self.eta = trajectory.eta
         self.here = trajectory.here
-        self.v: Tensor = start.detach() - self.here.point
+        here = self.here.point
+        self.v: Tensor = check_vector(start, "the start", here).detach() - here
         self.transfers = transfers
         self.products = 0
         self._moved = self.v
@@ -212,6 +218,13 @@ class PredictedDynamics:
     def y(self) -> float:
         """``grad S_t^perp . v_t``."""
         return float(torch.dot(self.here.center.across, self.v))
+
+    def anchor(self, w: Tensor) -> None:
+        """Start again from where gradient descent is, ``w`` (D,): ``v = w - theta'`` exactly."""
+        here = self.here.point
+        self.v = check_vector(w, "the anchor", here).detach() - here
+        if self.transfers is not None:
+            self.transfers.begin(self.v)
 
     def push(self, here: ConstrainedStep) -> None:
         """Steps (7) and (8), but for what depends on where the trajectory goes."""
@@ -231,7 +244,7 @@ class PredictedDynamics:
         if after.active:
             found = before.coefficients(self.eta)
             # delta^2/2, which as alpha/beta has a meaning where alpha is negative too
-            weight += found.alpha / found.beta
+            weight += found.alpha / found.beta if found.beta > 0 else 0.0
         moved = self._moved + (self.eta * weight) * before.across
         self.v = moved - torch.dot(moved, u) * u + self._next * u
         self.here = after

@@ -12,6 +12,7 @@ for: with ``lambda_g`` small (it is of order epsilon^2), a few products do.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,10 +20,14 @@ from torch import Tensor
 
 from eostheory.curvature import Tracker
 from eostheory.numeric.events import NoConvergence
-from eostheory.training.center import Center, Loss, expand
+from eostheory.training.center import Center, Loss, check_rate, check_vector, expand
 
 MODES = ("gradient", "manifold")
 """Where the constraint is inactive: leave the target as it is, or keep ``grad L . u = 0``."""
+
+
+ALIKE = 1e-10
+"""Normals whose directions differ by less than this are taken for one."""
 
 
 class UnconvergedProjection(NoConvergence):
@@ -31,7 +36,9 @@ class UnconvergedProjection(NoConvergence):
     Attributes:
         step: of the trajectory.
         reached: length of the last correction, ``wanted`` what it should have been.
-        feasibility: its part across the stable set (how far the iterate is from the set).
+        feasibility: its part across the stable set (how far the iterate is from the set); infinite
+            where both conditions cannot be met to first order (the sharpness is above 2/eta and
+            has no slope across u, say).
         stationarity: its part along the set (how far it is from the nearest point in it).
         iterations: how many were made.
     """
@@ -40,10 +47,18 @@ class UnconvergedProjection(NoConvergence):
         self, step: int, feasibility: float, stationarity: float, wanted: float, iterations: int
     ) -> None:
         reached = (feasibility**2 + stationarity**2) ** 0.5
+        how = (
+            f"{feasibility:.3g} off the set and {stationarity:.3g} off the nearest point; start "
+            "nearer to it, lower eta, or allow more: maximum=, tolerance="
+        )
+        if reached == math.inf:
+            how = (
+                "the two conditions contradict each other to first order, for instance because "
+                "the sharpness is above 2/eta and has no slope across u; lower eta"
+            )
         super().__init__(
             f"the projection onto the stable set at step {step} (after {iterations} iterations "
-            f"{feasibility:.3g} off the set and {stationarity:.3g} off the nearest point; start "
-            f"nearer to it, lower eta, or allow more: maximum=, tolerance=)",
+            f"{how})",
             reached,
             wanted,
         )
@@ -117,11 +132,11 @@ class Projector:
         inactive: str = "gradient",
         tracker: Tracker | None = None,
     ) -> None:
-        if not eta > 0:
-            raise ValueError(f"eta is {eta!r}, expected a positive learning rate")
-        if not tolerance > 0 or maximum < 1:
+        check_rate(eta)
+        if not 0 < tolerance < 1 or not isinstance(maximum, int) or maximum < 1:
             raise ValueError(
-                f"tolerance is {tolerance!r} and maximum {maximum!r}; both must be positive"
+                f"tolerance is {tolerance!r} and maximum {maximum!r}; give a number in (0, 1) and "
+                "a positive integer"
             )
         if inactive not in MODES:
             raise ValueError(f"inactive is {inactive!r}; known are {MODES}")
@@ -129,6 +144,8 @@ class Projector:
         self.tolerance, self.maximum = tolerance, maximum
         self.exact, self.inactive = exact, inactive
         self.tracker = Tracker(1, tolerance=1e-9) if tracker is None else tracker
+        if self.tracker.k != 1:
+            raise ValueError(f"the tracker follows {self.tracker.k} pairs; give one with k=1")
         self.normals: Tensor | None = None
         self._q: Tensor | None = None
         self._turn = 0.0
@@ -143,8 +160,11 @@ class Projector:
         Raises:
             UnconvergedProjection: with what was reached.
             RepeatedTopEigenvalue, UnconvergedEigenpair, BecameNaN, OutOfMemory.
+            TypeError, ValueError: a target or guess that is no flat vector, or not alike.
         """
-        target = target.detach()
+        target = check_vector(target, "the target").detach()
+        if guess is not None:
+            check_vector(guess, "the guess", target)
         self._thirds = 0
         found, used = None, 0
         if self.inactive == "gradient" and (guess is None or torch.equal(guess, target)):
@@ -184,7 +204,9 @@ class Projector:
             multiplier = 0.0 if move is None else abs(move.multipliers[0])
             move = self._correct(center, target, allowed, multiplier)
             used += center.products.count
-            size = float(torch.linalg.vector_norm(move.step))
+            size = math.hypot(move.feasibility, move.stationarity)
+            if size == math.inf:
+                break
             doubt = abs(move.multipliers[0]) * self._turn * self._accuracy
             if size <= allowed and (doubt <= allowed or not self.exact):
                 return Projected(
@@ -201,9 +223,7 @@ class Projector:
             damping = min(1.0, 2 * damping)
             here = here + damping * move.step
         assert move is not None
-        raise UnconvergedProjection(
-            step, move.feasibility, move.stationarity, allowed, self.maximum
-        )
+        raise UnconvergedProjection(step, move.feasibility, move.stationarity, allowed, iteration)
 
     def first_order(self, center: Center, active: bool, target: Tensor) -> Tensor:
         """Where the projection of ``target`` is, to first order around ``center`` (lemma 13).
@@ -213,8 +233,8 @@ class Projector:
         free = not active or self._excess(center, target) <= 0
         if self.normals is None or (free and self.inactive == "gradient"):
             return target
-        found, _, _ = self._solved(center, self.normals, target)
-        return found
+        found = self._solved(center, self.normals, target)
+        return target if found.feasibility == math.inf else center.point + found.step
 
     def _allowed(self, center: Center) -> float:
         eps = torch.finfo(center.point.dtype).eps
@@ -225,36 +245,50 @@ class Projector:
     def _correct(
         self, center: Center, target: Tensor, allowed: float, multiplier: float
     ) -> _Correction:
-        gradient_normal = self._normal(center, allowed, multiplier)
-        self.normals = torch.stack([gradient_normal, center.slope])
-        found, active, multipliers = self._solved(center, self.normals, target)
-        move = found - center.point
-        rows = self.normals if active else self.normals[:1]
-        across = rows.T @ torch.linalg.lstsq(rows.T, move[:, None]).solution[:, 0]
-        return _Correction(
-            move, active, multipliers, float(torch.linalg.vector_norm(across)),
-            float(torch.linalg.vector_norm(move - across)),
-        )  # fmt: skip
+        self.normals = torch.stack([self._normal(center, allowed, multiplier), center.slope])
+        return self._solved(center, self.normals, target)
 
     def _excess(self, center: Center, point: Tensor) -> float:
         """``S - 2/eta`` at ``point``, to first order around ``center``."""
         over = center.sharpness - 2 / self.eta
         return over + float(torch.dot(center.slope, point - center.point))
 
-    def _solved(
-        self, center: Center, normals: Tensor, target: Tensor
-    ) -> tuple[Tensor, bool, tuple[float, float]]:
-        """The nearest point to ``target`` under the linearized conditions."""
-        slack = normals.new_tensor(
-            [float(torch.dot(center.gradient, center.u)), center.sharpness - 2 / self.eta]
+    def _solved(self, center: Center, normals: Tensor, target: Tensor) -> _Correction:
+        """The nearest point to ``target`` under the linearized conditions.
+
+        By orthogonalization of the two normals: a library's least squares are not the same bits
+        from call to call.
+        """
+        back = center.point - target
+        first, across = _unit(normals[0])
+        tilt = torch.dot(normals[1], across)
+        second, outward = _unit(normals[1] - tilt * across)
+        if float(second) <= ALIKE * float(torch.linalg.vector_norm(normals[1])):
+            second, outward = torch.zeros_like(second), torch.zeros_like(outward)
+        # distances of the target from the two planes, along orthonormal directions
+        slant = torch.dot(center.gradient, center.u) - torch.dot(normals[0], back)
+        a = _over(float(slant), float(first))
+        found = target - a * across
+        over, active = self._excess(center, found), False
+        b, multipliers = 0.0, (_over(a, float(first)), 0.0)
+        if over > 0:
+            active = True
+            b = _over(over, float(second))
+            found = found - b * outward
+            pull = _over(b, float(second))
+            multipliers = (_over(a - pull * float(tilt), float(first)), pull)
+        move = found - center.point
+        if not math.isfinite(a) or not math.isfinite(b):
+            return _Correction(move, active, multipliers, math.inf, 0.0)
+        parts = [
+            torch.dot(move, across),
+            torch.dot(move, outward) if active else move.new_zeros(()),
+        ]
+        feasibility = math.hypot(*(float(part) for part in parts))
+        along = move - parts[0] * across - parts[1] * outward
+        return _Correction(
+            move, active, multipliers, feasibility, float(torch.linalg.vector_norm(along))
         )
-        wanted = slack + normals @ (target - center.point)
-        first = wanted[0] / torch.dot(normals[0], normals[0])
-        found = target - first * normals[0]
-        if self._excess(center, found) <= 0:
-            return found, False, (float(first), 0.0)
-        both = torch.linalg.lstsq(normals @ normals.T, wanted[:, None]).solution[:, 0]
-        return target - both @ normals, True, (float(both[0]), float(both[1]))
 
     def _normal(self, center: Center, allowed: float, multiplier: float) -> Tensor:
         """``grad(grad L . u)``, as accurate as ``multiplier`` makes its error harmless."""
@@ -323,6 +357,19 @@ class Projector:
         self._q = q.clone() if isinstance(q, Tensor) else None
 
 
+def _unit(v: Tensor) -> tuple[Tensor, Tensor]:
+    """Length and direction of ``v``; the direction of nothing is nothing."""
+    length = torch.linalg.vector_norm(v)
+    return length, v / length if float(length) > 0 else torch.zeros_like(v)
+
+
+def _over(a: float, b: float) -> float:
+    """``a / b``, where nothing of nothing is nothing."""
+    if b == 0.0:
+        return 0.0 if a == 0.0 else math.inf
+    return a / b
+
+
 def project(
     loss: Loss,
     target: Tensor,
@@ -334,7 +381,11 @@ def project(
     inactive: str = "manifold",
     guess: Tensor | None = None,
 ) -> Projected:
-    """``proj_M(target)``; see :class:`Projector`."""
+    """``proj_M(target)``; see :class:`Projector`.
+
+    Where the constraint is inactive the default is M as the paper defines it, not what a
+    trajectory does by default.
+    """
     projector = Projector(
         loss, eta, tolerance=tolerance, maximum=maximum, exact=exact, inactive=inactive
     )

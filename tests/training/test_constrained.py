@@ -19,7 +19,7 @@ from eostheory.training.constrained import (
     EigengapClosed,
     reach_edge,
 )
-from eostheory.training.projection import UnconvergedProjection, project
+from eostheory.training.projection import Projector, UnconvergedProjection, project
 from eostheory.training.several_losses import block_quartic
 
 ETA = 0.5
@@ -90,6 +90,31 @@ def test_a_projection_solves_the_dense_kkt_conditions(seed):
     assert np.allclose(found.multipliers, multipliers, rtol=1e-4)
     assert multipliers[1] > 0
     assert found.distance == pytest.approx(float((target - found.center.point).norm()))
+
+
+@pytest.mark.parametrize("inactive", ["gradient", "manifold"])
+@pytest.mark.parametrize(
+    ("loss", "start"),
+    [
+        (lambda w: 15 * w[0] ** 2 + w[1] ** 2 + 0.1 * w[2], (0.1, 0.2, 0.3)),  # S = 30 everywhere
+        (lambda w: 5 * (w[0] ** 2 - 1) ** 2, (0.9,)),  # grad S along u only
+    ],
+)
+def test_where_no_point_is_stable_nothing_is_returned(loss, start, inactive):
+    with pytest.raises(UnconvergedProjection, match="contradict each other") as caught:
+        project(loss, tensor(*start), 0.1, inactive=inactive)
+    assert caught.value.feasibility == math.inf
+
+
+def test_a_projection_is_the_same_bits_every_time():
+    loss = damian_toy(0.1, 0.5, 2.0, torch.linalg.qr(noise(9).reshape(3, 3))[0])
+    target = 0.3 * noise(3)
+    first, held = None, []
+    for k in range(40):
+        held.append(torch.empty(7 * k + 1))  # so that memory lies elsewhere
+        found = project(loss, target, 0.1).center.point
+        first = found if first is None else first
+        assert torch.equal(found, first)
 
 
 def test_no_point_of_the_set_nearby_is_nearer():
@@ -202,6 +227,22 @@ def test_bad_settings_name_the_value_and_the_remedy():
         project(loss, start, 0.1, inactive="flow")
     with pytest.raises(ValueError, match="tolerance is 0"):
         project(loss, start, 0.1, tolerance=0.0)
+    with pytest.raises(ValueError, match="eta is inf"):
+        project(loss, start, math.inf)
+    with pytest.raises(ValueError, match="tolerance is inf"):
+        project(loss, start, 0.1, tolerance=math.inf)
+    with pytest.raises(ValueError, match=r"the guess has shape \(1,\), expected \(3,\)"):
+        project(loss, start, 0.1, guess=tensor(0.0))
+    with pytest.raises(TypeError, match=r"the guess is torch.float32"):
+        project(loss, start, 0.1, guess=start.float())
+    with pytest.raises(TypeError, match="the target is ndarray"):
+        project(loss, start.numpy(), 0.1)
+    with pytest.raises(ValueError, match="follows 2 pairs"):
+        Projector(loss, 0.1, tracker=Tracker(2))
+    with pytest.raises(ValueError, match=r"eta is -0.1"):
+        reach_edge(loss, start, -0.1, 5)
+    with pytest.raises(ValueError, match="steps is -1"):
+        reach_edge(loss, start, 0.1, -1)
     with pytest.raises(ValueError, match="c is 3"):
         ConstrainedTrajectory(loss, start, 0.1, c=3)
 
