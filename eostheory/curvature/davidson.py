@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from eostheory.curvature.dense import check_symmetric
+from eostheory.curvature.dense import check_size, check_symmetric
 from eostheory.curvature.products import SymmetricOperator
 
 
@@ -38,6 +38,7 @@ class Space:
             return False
         self.images = torch.cat([self.images, self.products.block(added)])
         self.basis = whole
+        check_size(self.images)
         self._project()
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,10 +17,12 @@ def dense_hessian(products: SymmetricOperator) -> Tensor:
     """``Hess L(w)`` of shape (D, D), exactly symmetric, by D products.
 
     Raises:
-        ValueError: the products are not symmetric, so the gradient is that of no function.
+        ValueError: the products are not symmetric, so the gradient is that of no function; or
+            too large or small for their residuals to be numbers of the dtype.
     """
     eye = torch.eye(products.size, dtype=products.point.dtype, device=products.point.device)
     matrix = products.block(eye)
+    check_size(matrix)
     check_symmetric(matrix)
     return (matrix + matrix.T) / 2
 
@@ -36,4 +40,17 @@ def check_symmetric(matrix: Tensor, size: Tensor | float | None = None) -> None:
         raise ValueError(
             f"the Hessian is not symmetric: entries differ by {off:.3g} where they are up to "
             f"{float(size):.3g}; is a custom backward in the loss the derivative of its forward?"
+        )
+
+
+def check_size(products: Tensor) -> None:
+    """Refuse products whose lengths, or those of their residuals, over- or underflow if squared."""
+    size = float(products.abs().max())
+    kind = torch.finfo(products.dtype)
+    least, most = math.sqrt(kind.tiny) / (64 * kind.eps), math.sqrt(kind.max) / 1e3
+    if size > 0 and not least <= size <= most:
+        raise ValueError(
+            f"Hessian-vector products are of size {size:.3g}, where {products.dtype} can give no "
+            f"residuals (it can from {least:.0e} to {most:.0e}); multiply the loss by a constant"
+            f"{' or use float64' if products.dtype == torch.float32 else ''}"
         )

@@ -88,7 +88,7 @@ class Tracker:
         UnconvergedEigenpair: a residual is above the tolerance after ``maximum`` products.
         RepeatedTopEigenvalue: see ``repeated``.
         ValueError: fewer parameters than k, another number of parameters than before, or a
-            Hessian that is not symmetric.
+            Hessian that is not symmetric or whose size leaves no room for residuals.
 
     After any exception the tracker is as it was before the call.
 

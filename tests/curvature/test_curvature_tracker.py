@@ -63,7 +63,9 @@ def test_top_means_algebraically_largest(dense_below):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.floats(-100, 100), min_size=1, max_size=40),
+    st.lists(
+        st.floats(-100, 100).map(lambda x: x if abs(x) > 1e-99 else 0.0), min_size=1, max_size=40
+    ),
     st.integers(1, 4),
     st.integers(0, 1000),
     st.sampled_from([0, 200]),
@@ -223,19 +225,19 @@ def spectrum(others, dim=300, bulk=0.3):
 @pytest.mark.parametrize("others", [(1.0,), (1.0, 0.9, 0.8, 0.7)])
 def test_a_crossing_that_nothing_mixes_is_noticed_by_the_scout_or_at_the_next_cold_check(others):
     # A single warm vector has zero overlap with the new top eigenvector for ever.
-    wrong, steps, seeds, values = [], 60, 3, spectrum(others)
+    wrong, steps, seeds, values = [], 54, 3, spectrum(others)
     for seed in range(seeds):
-        tracker = Tracker(dense_below=0, repeated="keep", seed=seed, cold_every=24)
+        tracker = Tracker(dense_below=0, repeated="keep", seed=seed)
         for t in range(steps):
-            values[11] = 0.2 + 0.0173 * t
+            values[11] = 0.2 + 0.0263 * t
             found = tracker(diagonals(values))
             assert float(found.values[0]) <= float(values.max()) + 1e-7
             if float(found.values[0]) < float(values.max()) - 1e-7:
                 assert not found.cold
                 wrong.append((seed, t))
-        assert float(values.max()) > 1.1
-    # No guarantee, but what the scout is for: without it half of the steps after it are wrong.
-    assert len(wrong) <= 0.05 * seeds * steps
+        assert float(values.max()) > 1.5
+    # No guarantee, but what the scout is for: without it all steps from 31 to 49 are wrong.
+    assert len(wrong) <= 0.3 * seeds * 19
 
 
 def test_the_scout_looks_at_what_the_model_ranks_above_the_tracked_pairs():
@@ -314,6 +316,23 @@ def test_float32_reaches_what_its_rounding_allows():
     found = Tracker(3, dense_below=0)(quadratic(matrix))
     assert found.values.dtype == found.vectors.dtype == torch.float32
     agree(found, matrix, tolerance=64 * 2.0**-23)
+
+
+@pytest.mark.parametrize("dense_below", [0, 200])
+@pytest.mark.parametrize(
+    "dtype, right, bad",
+    [(torch.float64, (1e-130, 1e-12, 1e12, 1e130), (1e-200, 1e-310, 1e200)),
+     (torch.float32, (1e-12, 1e12), (1e-30, 1e30))],
+)  # fmt: skip
+def test_every_scale_is_resolved_or_refused(dense_below, dtype, right, bad):
+    # Where the squares of residuals underflow, any pair looks converged.
+    matrix = rotated(np.linspace(-1, 1, 60)).to(dtype)
+    for scale in right:
+        found = Tracker(dense_below=dense_below)(quadratic(scale * matrix))
+        assert float(found.values[0]) / scale == pytest.approx(1, rel=1e4 * torch.finfo(dtype).eps)
+    for scale in bad:
+        with pytest.raises(ValueError, match="multiply the loss"):
+            Tracker(dense_below=dense_below)(quadratic(scale * matrix))
 
 
 def test_scipy_finds_the_same_pair():
