@@ -242,6 +242,8 @@ class SeveralDynamics:
         most: int = 8,
         linear: bool = False,
     ) -> None:
+        if not eta > 0:
+            raise ValueError(f"eta = {eta}: a learning rate is positive")
         if every is not None and every < 1:
             raise ValueError(f"every = {every}: at least one step between reference points")
         self.loss, self.eta, self.every = loss, eta, every

@@ -87,7 +87,12 @@ def track_unstable(
 
     More eigenvalues near the edge than ``most``, divergence, and eigenpairs that do not converge
     end the run: see its ``event``.
+
+    Raises:
+        TypeError: a start that is no tensor of float64 or float32.
+        ValueError: a number that means nothing (a step size of zero, ...).
     """
+    _check(start, eta, steps, band, most, every)
     names = [f"{letter}_{i + 1}" for letter in ("sharpness", "x") for i in range(most)]
     columns = ["step", "loss", "near", "above", "turn", *names]
     about = {"eta": eta, "band": band, "most": most, "every": every, "start": digest(start)}
@@ -117,6 +122,21 @@ def track_unstable(
         end = None if event is not None or earlier is None else _state(step, w, earlier, pairs)()
         recorder.finish(event, end)
         return Unstable(recorder.records(), w, step, event, eta)
+
+
+def _check(start: Tensor, eta: float, steps: int, band: float, most: int, every: int) -> None:
+    """The input of a run, before anything is recorded."""
+    if not isinstance(start, Tensor):
+        raise TypeError(f"start is of type {type(start).__name__}; pass a flat tensor (D,)")
+    if start.dim() != 1 or not len(start):
+        raise ValueError(f"start has shape {tuple(start.shape)}; pass all parameters as one (D,)")
+    if not 0 < eta < float("inf"):
+        raise ValueError(f"eta = {eta}: a learning rate is positive and finite")
+    if not 0 <= band < float("inf"):
+        raise ValueError(f"band = {band}: the share of 2/eta that counts as near it, zero or more")
+    for name, count, least in (("steps", steps, 0), ("most", most, 1), ("every", every, 1)):
+        if count != int(count) or count < least:
+            raise ValueError(f"{name} = {count}; give a whole number of at least {least}")
 
 
 def _state(step: int, w: Tensor, basis: Tensor, pairs: TopPairs) -> Callable[[], dict[str, Any]]:
@@ -185,7 +205,14 @@ def compare_several(
         (coordinates from the reference point in force).  What there is not is NaN.
 
     What :class:`SeveralDynamics` or gradient descent meets ends the run: see its ``event``.
+
+    Raises:
+        TypeError: a start that is no tensor of float64 or float32.
+        ValueError: a number that means nothing, or k above ``most``.
     """
+    _check(start, eta, steps, band, most, record_every)
+    if k is not None and k > most:
+        raise ValueError(f"k = {k} directions of at most {most}; raise most=")
     letters = ("sharpness", "predicted_sharpness", "x", "predicted_x")
     names = [f"{letter}_{i + 1}" for letter in letters for i in range(most)]
     first = ["step", "loss", "predicted_loss", "k", "above", "deviation", "size"]

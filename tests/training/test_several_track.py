@@ -102,6 +102,30 @@ def test_what_ends_a_comparison_is_an_event_and_the_rows_before_it_stay():
     assert len(run.records.rows) == run.step + (1 if len(run.records.rows) > run.step else 0)
 
 
-def test_bad_arguments_are_named():
+BAD = {
+    "eta": ("eta = 0", {"eta": 0.0}),
+    "negative": ("eta = -1", {"eta": -1.0}),
+    "steps": ("steps = -3", {"steps": -3}),
+    "most": ("most = 0", {"most": 0}),
+    "band": ("band = nan", {"band": float("nan")}),
+    "shape": (r"shape \(1, 8\)", {"start": START[None]}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_arguments_are_named(name):
+    message, given = BAD[name]
+    for run, often in ((track_unstable, "every"), (compare_several, "record_every")):
+        with pytest.raises(ValueError, match=message):
+            run(**{"loss": LOSS.function, "start": START, "eta": ETA, "steps": 3, **given})
+        with pytest.raises(ValueError, match="every = 0"):
+            run(LOSS.function, START, ETA, 3, **{often: 0})
+        with pytest.raises(TypeError, match="type list"):
+            run(LOSS.function, START.tolist(), ETA, 3)
+
+
+def test_more_directions_than_columns_are_refused():
+    with pytest.raises(ValueError, match="raise most="):
+        compare_several(LOSS.function, START, ETA, 3, 5)
     with pytest.raises(ValueError, match="every"):
         compare_several(LOSS.function, START, ETA, 3, 2, every=0)
