@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-import torch.utils.checkpoint
 from torch import nn
 from torch.nn import functional as F
 
@@ -225,10 +224,10 @@ def test_threads_may_share_an_objective():
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda i: float(objective(points[i % 4])), range(200)))
+            found = list(pool.map(lambda i: float(objective(points[i % 4])), range(80)))
     finally:
         sys.setswitchinterval(interval)
-    assert found == wanted * 50
+    assert found == wanted * 20
 
 
 def test_a_pickled_or_copied_objective_is_the_same_function():
@@ -240,17 +239,26 @@ def test_a_pickled_or_copied_objective_is_the_same_function():
     assert torch.equal(pickle.loads(pickle.dumps(whole))(start + 1), whole(start + 1))
 
 
+class Again(torch.autograd.Function):
+    """A layer that reads its weight once more in the backward pass, as checkpointing does."""
+
+    @staticmethod
+    def forward(ctx, layer, x):
+        ctx.layer = layer
+        return x @ layer.weight.T
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None, grad @ ctx.layer.weight
+
+
 class Checkpointed(nn.Module):
     def __init__(self):
         super().__init__()
         self.one, self.two = nn.Linear(4, 5), nn.Linear(5, 3)
 
     def forward(self, x):
-        return self.two(
-            torch.utils.checkpoint.checkpoint(
-                lambda z: torch.tanh(self.one(z)) ** 2, x, use_reentrant=False
-            )
-        )
+        return Again.apply(self.two, torch.tanh(self.one(x)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

@@ -437,12 +437,12 @@ def test_nothing_grows_with_the_number_of_steps(tmp_path):
         return 0.0
 
     run = gradient_descent(
-        damian_toy(0.01, 1.0, 1.0), vector(0.01, -0.1, 0.0), 0.01, 120, measure="all",
+        damian_toy(0.01, 1.0, 1.0), vector(0.01, -0.1, 0.0), 0.01, 90, measure="all",
         observe={"count": count}, folder=tmp_path,
     )  # fmt: skip
     assert run.event is None
     assert len(set(counts)) == 1
-    assert len(counts) == 4
+    assert len(counts) == 3
 
 
 @pytest.mark.gpu

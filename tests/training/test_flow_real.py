@@ -87,10 +87,10 @@ def test_the_loss_falls_along_the_flow_and_everything_is_measured():
 def test_a_flow_that_ends_in_finite_time_is_an_event_and_its_rows_are_kept():
     # w' = w^3 from 1 is 1 / sqrt(1 - 2 t), which ends at t = 1/2
     times = np.linspace(0, 1, 10)
-    run = gradient_flow(lambda w: -(w**4).sum() / 4, vector(1.0), times, rtol=1e-7)
+    run = gradient_flow(lambda w: -(w**4).sum() / 4, vector(1.0), times, rtol=1e-6, measure=())
     assert isinstance(run.event, Diverged | NoConvergence)
     assert run.records["time"].tolist() == times[:5].tolist()
-    assert float(run.w) == pytest.approx(3.0, rel=1e-6)
+    assert float(run.w) == pytest.approx(3.0, rel=1e-5)
 
 
 def test_a_flow_that_diverges_names_its_step():
