@@ -68,6 +68,7 @@ def gradient_descent(
             raise ValueError("both eta and a scheduler are given; the scheduler sets the step size")
         return _scheduled(problem, scheduler, decay, False, record, parameters)
     step = symbol_for(eta, "eta", _symbols(problem), "eta")
+    _unlike_variables(problem, (step if eta is None else 0, decay if weight_decay is True else 0))
     if step.is_number:
         # the loss means this step size, too: two of them would be another dynamics
         problem = _with_step(problem, step)
@@ -215,6 +216,7 @@ def _scheduled(
                 f"{where}: the scheduler's {symbol} has the name of a symbol of the loss; "
                 "give one of them another name"
             )
+    _unlike_variables(problem, scheduler.constants)
     steps, entries = gradient(problem)
     named |= {str(s) for s, _ in steps}
     inner = list(steps)
@@ -268,6 +270,15 @@ def _problem(loss: Expr | Problem, variables: Sequence[Symbol] | None) -> Proble
     if isinstance(variables, Symbol):
         variables = (variables,)
     return check_problem(Problem(loss, tuple(variables)))
+
+
+def _unlike_variables(problem: Problem, constants: Iterable[Expr | int]) -> None:
+    """Refuse a variable that would be taken for a hyperparameter of its name."""
+    if shared := [str(v) for v in problem.variables if v in set(constants)]:
+        raise ValueError(
+            f"the variable {', '.join(shared)} of the loss has the name of a hyperparameter; "
+            "give one of them another symbol"
+        )
 
 
 def _with_step(problem: Problem, step: Expr) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 from sympy import Dummy, Expr, Symbol
@@ -60,6 +61,12 @@ def expression(value: object, what: str) -> Expr:
     if value.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
         raise ValueError(f"{what} is {value}, which is not finite")
     return value
+
+
+def matrix(values: Any, what: str) -> sympy.Matrix:
+    """A matrix of real expressions, from rows of numbers or expressions."""
+    rows = values.tolist() if hasattr(values, "tolist") else values
+    return sympy.Matrix([[expression(e, f"an entry of {what}") for e in row] for row in rows])
 
 
 def check_problem(problem: Problem) -> Problem:

@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Rational, Symbol
 
-from eostheory.trajectories.rules_gradient import Problem, expression
+from eostheory.trajectories.rules_gradient import Problem, expression, matrix
 
 
 def _reals(names: str) -> tuple[Symbol, ...]:
@@ -48,7 +48,7 @@ def quadratic_ratio(top: Any, bottom: Any) -> Problem:
     Raises:
         ValueError: shapes that do not fit.
     """
-    a, b = _matrix(top, "A"), _matrix(bottom, "B")
+    a, b = matrix(top, "A"), matrix(bottom, "B")
     if a.shape != b.shape or a.rows != a.cols:
         raise ValueError(f"A is {a.shape} and B is {b.shape}; both must be (D, D)")
     w = sympy.Matrix(_numbered("w", a.rows))
@@ -139,13 +139,8 @@ def _numbered(name: str, count: int) -> tuple[Symbol, ...]:
     return tuple(Symbol(f"{name}_{k}", real=True) for k in range(1, count + 1))
 
 
-def _matrix(values: Any, what: str) -> sympy.Matrix:
-    rows = values.tolist() if hasattr(values, "tolist") else values
-    return sympy.Matrix([[expression(e, f"an entry of {what}") for e in row] for row in rows])
-
-
 def _data(inputs: Any, targets: Any) -> tuple[sympy.Matrix, list[Expr]]:
-    x = _matrix(inputs, "the inputs")
+    x = matrix(inputs, "the inputs")
     given = targets.tolist() if hasattr(targets, "tolist") else targets
     y = [expression(t, "a target") for t in given]
     if x.rows != len(y) or not y:

@@ -16,6 +16,7 @@ from eostheory.trajectories.rules_gradient import (
     constants_of,
     differentiated,
     expression,
+    matrix,
     observed,
     symbol_for,
 )
@@ -126,8 +127,8 @@ def rms_drift(
             fundamental form of Gamma); orthonormal coordinates by default.
 
     Raises:
-        TypeError, ValueError: as ``gradient_descent``; a metric of the wrong shape or
-            singular, or one together with ``sphere``; kappa together with a function R.
+        TypeError, ValueError: as ``gradient_descent``; a metric of the wrong shape or not
+            positive definite, or one together with ``sphere``; kappa together with a function R.
     """
     h, u = Symbol("h", real=True), Symbol("u", real=True)
     step = symbol_for(eta, "eta", (), "eta")
@@ -188,7 +189,7 @@ def _riemannian(problem: Problem, sphere: bool, metric: Any) -> tuple[tuple[Expr
         return tangent, sympy.Add(*(t**2 for t in tangent))
     if metric is None:
         return flat, sympy.Add(*(g**2 for g in flat))
-    form = sympy.ImmutableMatrix(metric)
+    form = matrix(metric, "the metric")
     if form.shape != (len(place), len(place)):
         raise ValueError(
             f"the metric is {form.shape}; {len(place)} coordinates need a square of it"
@@ -197,6 +198,8 @@ def _riemannian(problem: Problem, sphere: bool, metric: Any) -> tuple[tuple[Expr
         raise ValueError("the metric is not symmetric")
     if form.det() == 0:
         raise ValueError("the metric is singular")
+    if form.is_positive_definite is False:
+        raise ValueError("the metric is not positive definite; a length would be negative")
     inverse = form.inv()
     raised = tuple(
         sympy.factor(sympy.Add(*(inverse[i, j] * flat[j] for j in range(len(place)))))

@@ -389,3 +389,12 @@ def test_every_reduction_says_what_it_reduces():
         assert len(names) == len(reduced.state)
         given = set(reduced.parameters(0.1))
         assert given == {str(p) for p in reduced.recurrence().parameters}
+
+
+def test_public_names_of_reductions_are_those_of_the_package():
+    from eostheory import trajectories
+    from eostheory.trajectories import reductions
+
+    assert set(reductions.__all__) <= set(trajectories.__all__)
+    for name in reductions.__all__:
+        assert getattr(trajectories, name) is getattr(reductions, name)

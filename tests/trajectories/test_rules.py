@@ -517,6 +517,18 @@ BAD: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     "targets": (ValueError, "1 targets", lambda: linear_network([[1], [2]], [1], 1)),
     "width": (ValueError, "hidden unit", lambda: linear_network([[1]], [1], 0)),
     "one datum": (ValueError, "at least two", lambda: batch_normalised_regression([[1]], [1])),
+    "a variable eta": (
+        ValueError,
+        "variable eta .* hyperparameter",
+        lambda: gradient_descent(
+            sympy.Symbol("eta", real=True) ** 2, sympy.Symbol("eta", real=True)
+        ),
+    ),
+    "a variable beta": (
+        ValueError,
+        "variable beta .* hyperparameter",
+        lambda: rmsprop(sympy.Symbol("beta", real=True) ** 2, sympy.Symbol("beta", real=True)),
+    ),
     "a boolean": (TypeError, "eta is True", lambda: gradient_descent(x**2, [x], eta=True)),
 }
 

@@ -231,8 +231,14 @@ BAD = {
     "metric": ("1 coordinates", lambda: rms_drift(x, [x], metric=[[1, 0], [0, 1]])),
     "skew": ("not symmetric", lambda: rms_drift(x * y, [x, y], metric=[[1, 1], [0, 1]])),
     "singular": ("singular", lambda: rms_drift(x * y, [x, y], metric=[[1, 1], [1, 1]])),
+    "indefinite": ("positive definite", lambda: rms_drift(x, [x], metric=[[-1]])),
     "names": ("drift state", lambda: rms_drift(sympy.Symbol("h") ** 2, [sympy.Symbol("h")])),
 }
+
+
+def test_a_metric_of_text_is_not_evaluated():
+    with pytest.raises(TypeError, match="entry of the metric is 'x'"):
+        rms_drift(x, [x], metric=[["x"]])
 
 
 @pytest.mark.parametrize("name", BAD)
