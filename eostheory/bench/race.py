@@ -43,6 +43,13 @@ class Race:
         work = (self.peers[ours].work, self.peers[theirs].work)
         return ratios(self.samples[ours], self.samples[theirs], work)
 
+    def against(self, ours: str, theirs: Sequence[str]) -> Interval | str:
+        """`ratio` to the fastest of several; if one is wrong, nobody knows which that is."""
+        for name in theirs:
+            if name in self.wrong:
+                return Wrong(self.wrong[name])
+        return self.ratio(ours, self.fastest(theirs))
+
     def fastest(self, names: Sequence[str]) -> str:
         """The fastest of those that ran; the first of them where none did."""
         ran = [name for name in names if name in self.samples]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -132,7 +133,10 @@ class Report:
 
 
 def _cell(cell: Cell) -> object:
-    return asdict(cell) if isinstance(cell, Interval) else cell
+    if isinstance(cell, Interval):
+        return asdict(cell)
+    # a difference may be infinite, which JSON cannot say as a number
+    return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def _table(table: Table) -> dict[str, object]:

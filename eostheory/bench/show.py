@@ -49,8 +49,12 @@ def table(shown: Table) -> Iterator[str]:
     yield from (f"  {line}" for line in body)
 
 
-def targets(judged: Iterable[Judged]) -> Iterator[str]:
-    """One line for each target: what is asked, what was measured, whether it is met."""
+def targets(judged: Iterable[Judged], *, quick: bool = False) -> Iterator[str]:
+    """One line for each target: what is asked, what was measured, whether it is met.
+
+    Args:
+        quick: the sizes were too small for a verdict, so there is none.
+    """
     rows = [["target", "what", "asked", "measured [interval]", "verdict"]]
     for one in judged:
         bound = f"{one.target.relation} {number(one.target.bound)}{_unit(one.target.unit)}"
@@ -61,6 +65,8 @@ def targets(judged: Iterable[Judged]) -> Iterator[str]:
             seen = interval(one.measured) + _unit(one.target.unit)
             if not one.clear:
                 verdict += " (the interval reaches across)"
+        if quick and one.measured is not None:
+            verdict = "not judged"
         rows.append([one.target.name, one.target.text, bound, seen, verdict])
     yield from aligned(rows)
 
@@ -69,15 +75,15 @@ def _unit(unit: str) -> str:
     return unit if unit in {"", "x"} else f" {unit}"
 
 
-def outcome(found: Outcome) -> Iterator[str]:
-    """All that one case found."""
+def outcome(found: Outcome, *, quick: bool = False) -> Iterator[str]:
+    """All that one case found; `targets` says what ``quick`` is."""
     for one in found.tables:
         yield from table(one)
         yield ""
     for note in found.notes:
         yield f"note: {note}"
     if found.targets:
-        yield from targets(found.targets)
+        yield from targets(found.targets, quick=quick)
     yield ""
 
 

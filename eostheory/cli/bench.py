@@ -39,7 +39,7 @@ def run_cases(names: Sequence[str], repeat: int, quick: bool, json_file: str) ->
             typer.echo(line, err=to_stdout)
 
     settings = Settings(3 if quick else repeat, quick, lambda line: typer.echo(line, err=True))
-    report = run(cases, settings, lambda outcome: echo(list(show.outcome(outcome))))
+    report = run(cases, settings, lambda outcome: echo(list(show.outcome(outcome, quick=quick))))
     echo([*show.machine(report.machine), *show.summary(report)])
     document = json.dumps(report.as_dict(), indent=2, allow_nan=False)
     if to_stdout:

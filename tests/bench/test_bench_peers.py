@@ -71,6 +71,13 @@ def test_who_is_fast_but_wrong_does_not_count(state):
     assert "not counted" in row[-1]
 
 
+def test_a_slower_peer_does_not_stand_in_for_a_wrong_one():
+    found = run(Fake("loop", 4.0), Fake("ours", 1.0), Fake("C scalar", 2.0), Fake("C", 0.1, 1.5))
+    verdict = found.against("ours", ["C", "C scalar"])
+    assert isinstance(verdict, Wrong)
+    assert found.against("ours", ["C scalar", "loop"]).median == 2.0
+
+
 def test_who_stops_early_does_not_count():
     found = run(Fake("loop", 4.0), Fake("ours", 1e-6, faults="3 of 4 trajectories stopped early"))
     assert found.ratio("ours", "loop") == "3 of 4 trajectories stopped early"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from eostheory.bench import Case, Interval, Outcome, Table
-from eostheory.bench.cases import Missing, at_least, judge
+from eostheory.bench.cases import Missing, Wrong, at_least, judge
 from eostheory.cli.app import run as command
 
 TARGET = at_least("fake/speed", "speed of a snail", 2.0)
@@ -77,7 +77,24 @@ def test_a_missed_target_is_exit_code_1_and_an_absent_peer_is_not(
 def test_quick_judges_nothing(cases, capsys):
     cases(case(Interval(1.0, 0.5, 1.5, 7)))
     assert command(["bench", "--quick"]) == 0
-    assert "too small for a verdict" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "too small for a verdict" in shown
+    assert "MISSED" not in shown
+    cases(case(Interval(3.0, 2.5, 3.5, 7)))
+    assert command(["bench", "--quick"]) == 0
+    assert next(
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("fake/speed")
+    ).endswith("not judged")
+
+
+def test_a_peer_that_is_off_by_infinity_is_exit_code_1_and_json(cases, capsys):
+    table = Table("a race", ("who", "x"), (("snail", float("inf")),))
+    wrong = judge(TARGET, Wrong("snail differs by inf: not counted"))
+    cases(Case("fake", "", (TARGET,), lambda _: Outcome("fake", (table,), (wrong,))))
+    assert command(["bench", "--json", "-"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["cases"][0]["tables"][0]["rows"] == [["snail", "inf"]]
+    assert document["cases"][0]["targets"][0]["state"] == "wrong"
 
 
 def test_json_goes_to_a_file_or_alone_to_standard_output(cases, capsys, tmp_path):
