@@ -17,11 +17,9 @@ from eostheory.bench.result import Cell, Outcome, Table
 from eostheory.bench.tasks import scale_invariant, toy
 from eostheory.bench.timing import Interval, Sample, clocked, interleaved
 
-COMPILE = at_most(
-    "calls/compile", "a new formula, from its derivation to its first result", 50, "ms"
-)
+COMPILE = at_most("calls/compile", "a new formula, derivation done, to its first result", 50, "ms")
 WARM = at_most("calls/warm", "a warm call, one trajectory and one step", 20, "us")
-_CALLS = 200
+_CALLS, _WIDE = 200, 1024
 
 if TYPE_CHECKING:
     from eostheory.trajectories import Recurrence
@@ -59,6 +57,8 @@ def measure(settings: Settings) -> Outcome:
     formulas = 3 if settings.quick else max(settings.repeat, 20)
     derived: list[Sample] = []
     first: list[Sample] = []
+    wide: list[Sample] = []
+    many = start[:, None].expand(3, _WIDE)
     for number in range(formulas + 1):
         loss, variables = fresh_loss(number)
         settings.say(f"calls: formula {number} of {formulas}")
@@ -72,11 +72,20 @@ def measure(settings: Settings) -> Outcome:
         def begin(of: list[Recurrence] = made) -> None:
             compile(of[0])(start, eta, 1)
 
+        def widen(of: list[Recurrence] = made) -> None:
+            compile(of[0])(many, eta, 1)
+
         derived.append(clocked(derive))
         first.append(clocked(begin))
+        wide.append(clocked(widen))
     rows: list[tuple[Cell, ...]] = [
         ("first formula of the process", 1e3 * first[0].cpu, "starts LLVM, too"),
         ("a new formula", _of(first[1:], 1e3), f"compile and first call, {formulas} formulas"),
+        (
+            f"its first call with {_WIDE} trajectories",
+            _of(wide[1:], 1e3),
+            "in addition: machine code for tiles of vectors",
+        ),
         ("its derivation before", _of(derived[1:], 1e3), "gradient, simplification"),
     ]
     warm = _warm(settings)

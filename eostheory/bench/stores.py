@@ -121,13 +121,13 @@ def measure(settings: Settings) -> Outcome:
         taken = interleaved(runs, settings.repeat)
     table = Table(
         f"toy, 1024 trajectories, {task.steps} steps, x and y of each kept: {size / 1e6:.0f} MB",
-        ("who", "GB/s", "GB/s by the clock", "of the stores", "note"),
+        ("who", "GB/s", "GB/s by the clock", "of the fastest stores", "note"),
         (
             *(_row(name, taken, size) for name in runs),
             *((n, None, None, None, r) for n, r in absent.items()),
         ),
     )
-    share = ratios(taken["compiled"], taken["stores"])
+    share = ratios(taken["compiled"], taken[_fastest(taken)])
     return Outcome("stores", (table,), (judge(TARGET, Wrong(stop) if stop else share),))
 
 
@@ -140,6 +140,12 @@ def _off(ours: CompiledLoop, task: Task) -> str:
     return f"record {CHECK} differs from the torch loop's: not counted"
 
 
+def _fastest(taken: dict[str, list[Sample]]) -> str:
+    """Which way to store a constant is the machine's bandwidth."""
+    ways = ("stores", "torch fill_")
+    return max(ways, key=lambda name: speeds(taken[name], 1.0).median)
+
+
 _NOTES = {
     "stores": "non-temporal stores of a constant, one after the other",
     "torch fill_": "ordinary stores of a constant",
@@ -148,6 +154,7 @@ _NOTES = {
 
 
 def _row(name: str, taken: dict[str, list[Sample]], size: float) -> tuple[Cell, ...]:
-    share: Cell = None if name == "stores" else ratios(taken[name], taken["stores"])
+    peak = _fastest(taken)
+    share: Cell = None if name == peak else ratios(taken[name], taken[peak])
     one = taken[name]
     return (name, speeds(one, size / 1e9), walls(one, size / 1e9), share, _NOTES.get(name, ""))
