@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from eostheory.curvature.products import memory
+from eostheory.curvature.products import check_point, memory
 from eostheory.numeric.events import BecameNaN
 
 Outputs = Callable[[Tensor], Tensor]
@@ -63,15 +63,19 @@ def gram_matrix(
             sweeps are repeated (b + 1) / 2 times, and memory is 2 N/b times D.
 
     Raises:
-        ValueError: overlapping groups, or outputs that do not depend on w.
+        TypeError, ValueError: a w that :class:`Products` refuses too.
+        ValueError: overlapping groups, no outputs, or outputs that do not depend on w.
         BecameNaN: a derivative is not finite.
         OutOfMemory: a block does not fit; take fewer rows.
     """
-    chunks = (outputs,) if callable(outputs) else tuple(outputs)
+    check_point(w)
+    chunks = _chunks(outputs)
     masks = _masks(groups or {}, w)
     with memory(w, "the Gram matrix"):
         lengths = [int(chunk(w.detach()).numel()) for chunk in chunks]
         total = sum(lengths)
+        if not total:
+            raise ValueError("the outputs are empty; give at least one number")
         held = total if rows is None else rows
         if held < 1:
             raise ValueError(f"rows is {rows}; give at least 1")
@@ -104,10 +108,11 @@ class GaussNewtonProducts:
     def __init__(
         self, outputs: Outputs | Sequence[Outputs], w: Tensor, *, scale: float = 1.0, step: int = 0
     ) -> None:
+        check_point(w)
         self.point = w.detach().clone()
         self.count = 0
         self.step = step
-        self._chunks = (outputs,) if callable(outputs) else tuple(outputs)
+        self._chunks = _chunks(outputs)
         self._scale = scale
         # With one chunk the graph is kept for all products.
         self._kept = list(self._graphs()) if len(self._chunks) == 1 else None
@@ -156,6 +161,13 @@ class _Linear:
     def back(self, y: Tensor) -> Tensor:
         (found,) = torch.autograd.grad(self.out, self.leaf, y, retain_graph=True)
         return found
+
+
+def _chunks(outputs: Outputs | Sequence[Outputs]) -> tuple[Outputs, ...]:
+    chunks = (outputs,) if callable(outputs) else tuple(outputs)
+    if not chunks:
+        raise ValueError("there are no chunks of outputs; give at least one")
+    return chunks
 
 
 def _outputs(outputs: Outputs, leaf: Tensor) -> Tensor:

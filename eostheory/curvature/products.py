@@ -74,7 +74,7 @@ class Products:
     """
 
     def __init__(self, loss: LossFunction | Chunked, w: Tensor, *, step: int = 0) -> None:
-        _check_point(w)
+        check_point(w)
         self.point = w.detach().clone()
         self.step = step
         self.count = 0
@@ -230,7 +230,8 @@ class _Graph:
         return torch.zeros_like(a) if found is None else found
 
 
-def _check_point(w: Tensor) -> None:
+def check_point(w: Tensor) -> None:
+    """Refuse what is no flat vector in a dtype with curvature."""
     if not isinstance(w, Tensor):
         raise TypeError(f"w is {type(w).__name__}; give a flat tensor of the parameters")
     if w.dtype not in SUPPORTED:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from eostheory.curvature.products import Chunked, Products
 from eostheory.numeric.autodiff import LossFunction
-from eostheory.numeric.events import WrongDerivative
+from eostheory.numeric.events import BecameNaN, WrongDerivative
 
 SIZES = 8
 """Step sizes of the differences, each a quarter of the one before."""
@@ -71,9 +71,9 @@ def third_derivative_error(
 ) -> DerivativeCheck:
     """``D^3 L(w)[u, u, .]`` by autograd against differences of Hessian-vector products.
 
-    Central differences along u at eight step sizes (from |w|/10 down, by quarters), extrapolated
-    in pairs; the pair of neighbours that agree best is taken, and their disagreement plus the
-    rounding of a product over the step is what the differences allow.
+    Central differences along u at eight step sizes (from |w|/10 down, by quarters; those are left
+    out at which a product is not finite, and the larger ones), extrapolated in pairs; the pair of
+    neighbours that agree best is taken, and their disagreement plus the rounding of a product over the step is what the differences allow.
 
     Args:
         direction: (D,), u; a random direction if not given.
@@ -81,7 +81,7 @@ def third_derivative_error(
 
     Raises:
         TypeError, ValueError: as :class:`Products`.
-        BecameNaN: a product is not finite nearby.
+        BecameNaN: a product is not finite at w or at all but the two smallest steps.
     """
     u = _direction(w, direction, seed)
     with Products(loss, w) as products:
@@ -122,8 +122,8 @@ def _direction(w: Tensor, given: Tensor | None, seed: int) -> Tensor:
             f"shape {tuple(w.shape)}"
         )
     length = torch.linalg.vector_norm(given)
-    if not bool(length > 0):
-        raise ValueError("the direction is zero; give one that is not")
+    if not 0 < float(length) < torch.inf:
+        raise ValueError(f"the direction has length {float(length)}; give one of finite length > 0")
     unit: Tensor = given / length
     return unit
 
@@ -134,16 +134,27 @@ def _compare(
     eps = torch.finfo(w.dtype).eps
     size = float(torch.linalg.vector_norm(w))
     step = 0.1 * size if size > 0 else 0.1
-    slopes, rounding = [], []
+    slopes: list[Tensor] = []
+    rounding: list[float] = []
     for _ in range(SIZES):
         ahead, behind = w + step * u, w - step * u
         # The step that was taken, not the one that was meant.
         taken = float(torch.dot((ahead - w).double() + (w - behind).double(), u.double()))
-        up, down = lower(ahead), lower(behind)
+        step /= 4
+        try:
+            up, down = lower(ahead), lower(behind)
+        except BecameNaN:
+            # So far off the loss may have no value: of a logarithm, say.
+            slopes.clear()
+            rounding.clear()
+            continue
         slopes.append((up - down) / taken)
         most = float(torch.linalg.vector_norm(up)) + float(torch.linalg.vector_norm(down))
         rounding.append(16 * eps * most / abs(taken))
-        step /= 4
+    if len(slopes) < 3:
+        raise BecameNaN(
+            0, f"a derivative of order {order - 1} at a distance of {64 * step:.1e} to w"
+        )
     better = [(16 * b - a) / 15 for a, b in pairwise(slopes)]
     choices = []
     for i, (a, b) in enumerate(pairwise(better)):

@@ -76,7 +76,7 @@ class Tracker:
             dtype can give (64 roundings).
         dense_below: up to this many parameters the dense Hessian is used.
         cold_every: steps between cold checks; 0 for the first step only.
-        maximum: products per step after which a pair is unconverged.
+        maximum: products per step, cold check aside, after which a pair is unconverged.
         cold_products: products of a cold check.
         guard_tolerance: relative residual asked of the next pair.
         rank: rank of the model, which is what it takes in memory: rank times D numbers.
@@ -87,7 +87,7 @@ class Tracker:
     Raises (when called):
         UnconvergedEigenpair: a residual is above the tolerance after ``maximum`` products.
         RepeatedTopEigenvalue: see ``repeated``.
-        ValueError: fewer parameters than k, another number of parameters than before, or a
+        ValueError: fewer parameters than k, another number or dtype of them than before, or a
             Hessian that is not symmetric or whose size leaves no room for residuals.
 
     After any exception the tracker is as it was before the call.
@@ -156,6 +156,11 @@ class Tracker:
         if self._past and self._past[0].shape[1] != size:
             raise ValueError(
                 f"{size} parameters, but {self._past[0].shape[1]} before; one tracker, one model"
+            )
+        if self._past and self._past[0].dtype != products.point.dtype:
+            raise ValueError(
+                f"the point is {products.point.dtype}, but was {self._past[0].dtype} before; one "
+                f"tracker, one dtype"
             )
         before = products.count
         if size <= self.dense_below:
@@ -230,14 +235,14 @@ class Tracker:
         if self._past:
             space.extend(*predict(self._past))
             patrol = self._scout(space, draw)
-        unchecked = cold
-        while len(space.basis) < size and products.count - space.before < self.maximum:
+        unchecked, most = cold, self.maximum
+        while len(space.basis) < size and products.count - space.before < most:
             worst = space.worst(wanted, tolerance, self.guard_tolerance)
             if worst is None:
-                left = self.maximum - (products.count - space.before)
-                if not unchecked or left < self.cold_products:
+                if not unchecked:
                     break
                 unchecked = False
+                most += self.cold_products
                 space.krylov(_random(space, draw), self.cold_products)
                 continue
             if space.full():

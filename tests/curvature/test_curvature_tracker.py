@@ -335,6 +335,20 @@ def test_every_scale_is_resolved_or_refused(dense_below, dtype, right, bad):
             Tracker(dense_below=dense_below)(quadratic(scale * matrix))
 
 
+def test_another_dtype_than_before_is_named():
+    tracker = Tracker(dense_below=0)
+    matrix = rotated(np.r_[5.0, np.linspace(-1, 1, 60)])
+    tracker(quadratic(matrix))
+    with pytest.raises(ValueError, match=r"float32, but was torch\.float64"):
+        tracker(quadratic(matrix.float()))
+
+
+def test_a_cold_check_is_held_however_few_products_are_allowed():
+    matrix = rotated(np.r_[5.0, np.zeros(299)])
+    found = Tracker(dense_below=0, maximum=4, repeated="keep")(quadratic(matrix))
+    assert found.cold
+
+
 def test_scipy_finds_the_same_pair():
     matrix = rotated(SPECTRA["outliers and bulk"], seed=5)
     operator = LinearOperator(matrix.shape, matvec=lambda v: matrix.numpy() @ v, dtype=float)

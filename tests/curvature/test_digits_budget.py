@@ -60,7 +60,7 @@ def test_products_per_step_stay_within_the_budget(eta, before, dtype, budget):
     loss, _ = digits(dtype)
     w = descend(eta, before).to(dtype)
     tracker, spent = Tracker(), []
-    for _ in range(20):
+    for _ in range(16):
         with Products(loss, w) as products:
             found = tracker(products)
             spent.append(found.products)

@@ -95,6 +95,14 @@ def test_what_cannot_be_used_is_named():
         gram_matrix(apply, w, {"a": inner, "b": slice(0, 3)})
     with pytest.raises(ValueError, match="do not depend"):
         gram_matrix(lambda w: torch.ones(3), w)
+    for none in ([], lambda w: w[:0]):
+        with pytest.raises(ValueError, match=r"no chunks|are empty"):
+            gram_matrix(none, w)
+    with pytest.raises(ValueError, match="no chunks"):
+        GaussNewtonProducts([], w)
+    for use in (gram_matrix, GaussNewtonProducts):
+        with pytest.raises(TypeError, match="float16"):
+            use(apply, w.half())
     with pytest.raises(ValueError, match="rows is 0"):
         gram_matrix(apply, w, rows=0)
     with pytest.raises(ValueError, match="'rest' is taken"):

@@ -13,7 +13,7 @@ from eostheory.curvature import (
     sharpness_gradient,
     third_derivative_error,
 )
-from eostheory.numeric.events import WrongDerivative
+from eostheory.numeric.events import BecameNaN, WrongDerivative
 from eostheory.numeric.losses import FAMILIES, scale_invariant
 from eostheory.numeric.toys import damian_toy, self_stabilising
 
@@ -146,6 +146,22 @@ def test_losses_without_third_derivative_pass_and_zero_is_a_point_as_any_other()
     for loss in (lambda w: torch.dot(a, w), lambda w: torch.dot(a * w, w)):
         for w in (a, torch.zeros_like(a)):
             assert not third_derivative_error(loss, w).wrong
+
+
+def test_steps_at_which_the_loss_has_no_value_are_left_out():
+    w = torch.tensor([10.0, 1e-2], dtype=torch.float64)
+    check = third_derivative_error(lambda w: -torch.log(w).sum(), w)
+    assert check.conclusive
+    assert not check.wrong
+    with pytest.raises(BecameNaN, match="to w"):
+        third_derivative_error(lambda w: -torch.log(w).sum(), w * torch.tensor([1.0, 1e-6]))
+
+
+@pytest.mark.parametrize("bad", [0.0, math.nan, math.inf])
+def test_a_direction_that_is_none_is_named(bad):
+    w = torch.ones(3, dtype=torch.float64)
+    with pytest.raises(ValueError, match=f"length {bad}"):
+        third_derivative_error(lambda w: (w**3).sum(), w, bad * w)
 
 
 class Cubic(torch.autograd.Function):
