@@ -22,10 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import NamedTuple
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
 from eostheory.trajectories import support
+from eostheory.trajectories.dense import Sweep
 from eostheory.trajectories.emitter import DOUBLE, I8, I64, Emitter
 from eostheory.trajectories.program import COMPARISONS, LOGIC, Program
 from eostheory.trajectories.run import SMALLEST_NORMAL, Status
@@ -46,30 +48,47 @@ EVENT, BAD_START = support.EVENT, 1
 """Bits of what the kernel returns; after a bad start, it does not go on."""
 
 
-def assembly(program: Program, lanes: int, chains: int, groups: int, fma: bool) -> str:
-    """The module of a program, for tiles of groups of ``chains`` vectors of ``lanes`` lanes."""
+class Shape(NamedTuple):
+    """What a kernel is made for.
+
+    Attributes:
+        lanes: trajectories in a vector.
+        chains: vectors whose steps are taken together.
+        groups: of so many chains, in a tile.
+        dense: 1 where a record follows each step, 2 where it follows a few, else 0.
+        streaming: dense records are stored around the cache; their rows are aligned to vectors.
+    """
+
+    lanes: int
+    chains: int
+    groups: int
+    dense: int = 0
+    streaming: bool = False
+
+
+def assembly(program: Program, shape: Shape, fma: bool) -> str:
+    """The module of a program."""
     module = ir.Module("trajectories")
     types = [t.as_pointer() for t in _POINTEES] + [I64] * 7 + [DOUBLE] + [I64] * 3
     function = ir.Function(module, ir.FunctionType(I64, types), "run")
     for argument in function.args[:7]:
         argument.add_attribute("noalias")
-    _Kernel(program, (lanes, chains, groups), fma, function).write()
+    Kernel(program, shape, fma, function).write()
     return str(module)
 
 
-class _Kernel(Emitter):
+class Kernel(Emitter):
     """Writes the function; methods follow the order of a tile's life."""
 
-    def __init__(
-        self, program: Program, tile: tuple[int, int, int], fma: bool, function: ir.Function
-    ) -> None:
-        lanes, self.unrolled, self.groups = tile
+    def __init__(self, program: Program, shape: Shape, fma: bool, function: ir.Function) -> None:
+        lanes, self.unrolled, self.groups = shape[:3]
         super().__init__(function, lanes, fma)
         self.program, self.n = program, len(program.state)
         self.chains = self.unrolled * self.groups
         # rows of long tiles would otherwise compete for the same lines of the cache
         self.stride = lanes * self.chains + (16 if self.groups > 1 else 0)
         self.arg = dict(zip(ARGUMENTS, function.args, strict=True))
+        self.sweep = Sweep(self, shape.dense == 1, shape.streaming) if shape.dense else None
         self.constants = {i: self.reals(c) for i, c in program.constants.items()}
         # what the step and the observables need of the hoisted part
         first = range(self.n + len(program.parameters))
@@ -88,7 +107,7 @@ class _Kernel(Emitter):
             shift = self.b.add(shift, ir.Constant(I64, row * self.stride))
         return self.at(room, shift, kind)
 
-    def _load(
+    def load(
         self, room: ir.Value, rows: int, chain: ir.Value | int, kind: ir.Type | None = None
     ) -> list[ir.Value]:
         kind = kind or self.real
@@ -104,23 +123,26 @@ class _Kernel(Emitter):
             self.b.select(values[i], one, zero) if i in self.truths else values[i]
             for i in self.kept
         ]
-        self._store(kept, self.hoisted, chain)
+        self.store(kept, self.hoisted, chain)
 
-    def _store(self, values: Sequence[ir.Value], room: ir.Value, chain: ir.Value | int) -> None:
+    def store(self, values: Sequence[ir.Value], room: ir.Value, chain: ir.Value | int) -> None:
         for row, value in enumerate(values):
-            place = self._place(room, row, chain, self.real)
+            place = self._place(room, row, chain, value.type)
             self.b.store(value, place, align=8 * self.lanes)
 
-    def _given(self, chain: ir.Value | int) -> dict[int, ir.Value]:
+    def given(self, chain: ir.Value | int) -> dict[int, ir.Value]:
         """Constants, and what was hoisted for a chain."""
-        hoisted = self._load(self.hoisted, len(self.kept), chain)
+        return self.known(self.load(self.hoisted, len(self.kept), chain))
+
+    def known(self, hoisted: Sequence[ir.Value]) -> dict[int, ir.Value]:
+        """Constants, and what was hoisted, from its rows."""
         zero = self.reals(0.0)
         return self.constants | {
             i: self.b.fcmp_unordered("!=", x, zero) if i in self.truths else x
             for i, x in zip(self.kept, hoisted, strict=True)
         }
 
-    def _support(self, name: str, **given: ir.Value | int) -> ir.Value:
+    def support(self, name: str, **given: ir.Value | int) -> ir.Value:
         """Call what is compiled once for all programs."""
         known = self.arg | self.tile | given
         arguments = support.FUNCTIONS[name]
@@ -132,17 +154,21 @@ class _Kernel(Emitter):
             function, [ir.Constant(I64, v) if isinstance(v, int) else v for v in values]
         )
 
+    def room(self, rows: int, kind: ir.Type = DOUBLE) -> ir.Value:
+        """Rows of one value per trajectory of a tile."""
+        return self.scratch(kind, rows * self.stride)
+
     def write(self) -> None:
         b, a, program, n = self.b, self.arg, self.program, self.n
         width = self.lanes * self.chains
 
-        def room(rows: int, kind: ir.Type = DOUBLE) -> ir.Value:
-            return self.scratch(kind, rows * self.stride)
-
-        self.rooms = [room(n), room(n)]
-        self.previous, self.observed = room(n), room(len(program.observables))
-        self.parameters, self.hoisted = room(len(program.parameters)), room(len(self.kept))
-        self.codes = room(1, I64)
+        self.rooms = [self.room(n), self.room(n)]
+        self.previous, self.observed = self.room(n), self.room(len(program.observables))
+        self.parameters = self.room(len(program.parameters))
+        self.hoisted = self.room(len(self.kept))
+        self.codes = self.room(1, I64)
+        if self.sweep:
+            self.sweep.make_rooms()
         self.happened = b.alloca(self.int)
         self.summary, self.bits = b.alloca(I64), b.alloca(I64)
         b.store(ir.Constant(I64, 0), self.bits)
@@ -158,6 +184,8 @@ class _Kernel(Emitter):
             }  # fmt: skip
             self._begin()
             self._blocks()
+        if self.sweep:
+            b.fence("seq_cst")  # what went around the cache is seen by other threads
         b.ret(b.load(self.bits))
         b.position_at_end(self.failed)
         b.ret(ir.Constant(I64, BAD_START))
@@ -166,9 +194,9 @@ class _Kernel(Emitter):
         b, a, program = self.b, self.arg, self.program
         infinity = ir.Constant(DOUBLE, float("inf"))
         rows = len(program.parameters)
-        b.store(self._support("eostheory_status"), self.summary)
-        bad = self._support("eostheory_gather", source=a["state"], room=self.rooms[0], rows=self.n)
-        worse = self._support(
+        b.store(self.support("eostheory_status"), self.summary)
+        bad = self.support("eostheory_gather", source=a["state"], room=self.rooms[0], rows=self.n)
+        worse = self.support(
             "eostheory_gather", source=a["parameters"], room=self.parameters, rows=rows,
             bound=infinity,
         )  # fmt: skip
@@ -177,7 +205,7 @@ class _Kernel(Emitter):
         b.cbranch(wrong, self.failed, fine)
         b.position_at_end(fine)
         with self.loop(self.chains) as chain:
-            loaded = self._load(self.parameters, rows, chain)
+            loaded = self.load(self.parameters, rows, chain)
             values = self.constants | dict(enumerate(loaded, start=self.n))
             self.run(program.hoisted, values)
             self._keep(values, chain)
@@ -191,49 +219,96 @@ class _Kernel(Emitter):
         b.branch(header)
 
         b.position_at_end(header)
-        kinds = [self.rooms[0].type] * 2 + [I64] * 4
+        kinds = [self.rooms[0].type] * 2 + [I64] * 5
         phis = [b.phi(kind) for kind in kinds]
-        now, other, self.total, left, self.steps, place = phis
-        first = [*self.rooms, a["steps"], a["left"], a["block"], zero]
+        now, other, self.total, left, self.steps, place, wait = phis
+        first = [*self.rooms, a["steps"], a["left"], a["block"], zero, ir.Constant(I64, 1)]
         for phi, value in zip(phis, first, strict=True):
             phi.add_incoming(value, came_from)
         dead = b.and_(b.load(self.summary), ir.Constant(I64, support.DEAD))
         b.cbranch(b.icmp_signed("!=", dead, zero), after, live)
 
         b.position_at_end(live)
-        eventful = self._last_step(now, other, self._steps(now))
+        begin, swept = now, zero
+        if self.sweep:
+            begin, swept = self._swept(phis, header)
+        eventful = self._last_step(now, other, self._steps(begin))
+        if self.sweep:
+            # again from where the sweep began, but slowly
+            again, fine = b.append_basic_block("again"), b.append_basic_block("fine")
+            tried = b.icmp_signed("!=", swept, zero)
+            b.cbranch(b.and_(eventful, tried), again, fine)
+            b.position_at_end(again)
+            slowly = b.add(swept, ir.Constant(I64, 1))
+            for phi, value in zip(phis, [*phis[:-1], slowly], strict=True):
+                phi.add_incoming(value, again)
+            b.branch(header)
+            b.position_at_end(fine)
         with b.if_then(eventful, likely=False):
             self._note(now, other)
         lived = b.block
         b.branch(after)
 
         b.position_at_end(after)
-        new, old = b.phi(now.type), b.phi(now.type)
-        for phi, if_dead, if_live in ((new, now, other), (old, other, now)):
+        new, old, passed = b.phi(now.type), b.phi(now.type), b.phi(I64)
+        for phi, if_dead, if_live in (
+            (new, now, other), (old, other, now), (passed, zero, swept),
+        ):  # fmt: skip
             phi.add_incoming(if_dead, header)
             phi.add_incoming(if_live, lived)
-        total, fewer = b.sub(self.total, self.steps), b.sub(left, self.steps)
+        total = b.sub(b.sub(self.total, self.steps), b.mul(passed, a["every"]))
+        fewer = b.sub(left, self.steps)
+        rows = ir.Constant(I64, len(self.program.observables))
+        here = b.add(place, b.mul(b.mul(a["size"], rows), passed))
         b.cbranch(b.icmp_signed("==", fewer, zero), record, following)
 
         b.position_at_end(record)
-        self._record(new, place)
-        rows = ir.Constant(I64, len(self.program.observables))
-        further = b.add(place, b.mul(a["size"], rows))
+        self._record(new, here)
+        further = b.add(here, b.mul(a["size"], rows))
         recorded = b.block
         b.branch(following)
 
         b.position_at_end(following)
         new_left, new_place = b.phi(I64), b.phi(I64)
-        for phi, value, next_value in ((new_left, fewer, a["every"]), (new_place, place, further)):
+        for phi, value, next_value in ((new_left, fewer, a["every"]), (new_place, here, further)):
             phi.add_incoming(value, after)
             phi.add_incoming(next_value, recorded)
         steps = self.min(self.min(new_left, total), a["look"])
-        for phi, value in zip(phis, [new, old, total, new_left, steps, new_place], strict=True):
+        waited = b.sub(wait, ir.Constant(I64, 1))
+        following_phis = [new, old, total, new_left, steps, new_place, waited]
+        for phi, value in zip(phis, following_phis, strict=True):
             phi.add_incoming(value, following)
         b.cbranch(b.icmp_signed(">", total, zero), header, end)
 
         b.position_at_end(end)
-        self._support("eostheory_scatter", room=new, goal=a["state"], rows=self.n, streaming=0)
+        self.support("eostheory_scatter", room=new, goal=a["state"], rows=self.n, streaming=0)
+
+    def _swept(self, phis: list[ir.Value], header: ir.Block) -> tuple[ir.Value, ir.Value]:
+        """Try a sweep; the room of the state after it, and how many records it took, maybe 0.
+
+        A sweep that met an event goes back to the header, to be taken again with looks.
+        """
+        b, zero = self.b, ir.Constant(I64, 0)
+        assert self.sweep is not None
+        now, _, total, left, _, place, wait = phis
+        names = ("try", "failed", "plain")
+        attempt, failed, plain = (b.append_basic_block(x) for x in names)
+        skipped = b.block
+        b.cbranch(self.sweep.wanted(left, total, wait), attempt, plain)
+        b.position_at_end(attempt)
+        count, found = self.sweep.write(now, place, total)
+        succeeded = b.block
+        b.cbranch(found, failed, plain)
+        b.position_at_end(failed)
+        for phi, value in zip(phis, [*phis[:-1], count], strict=True):
+            phi.add_incoming(value, failed)
+        b.branch(header)
+        b.position_at_end(plain)
+        begin, swept = b.phi(now.type), b.phi(I64)
+        for phi, value, after in ((begin, now, self.previous), (swept, zero, count)):
+            phi.add_incoming(value, skipped)
+            phi.add_incoming(after, succeeded)
+        return begin, swept
 
     def _steps(self, now: ir.Value) -> ir.Value:
         """All steps of a block but the last; returns the room of the state before that."""
@@ -258,8 +333,8 @@ class _Kernel(Emitter):
         b, zero = self.b, ir.Constant(I64, 0)
         first = b.mul(group, ir.Constant(I64, self.unrolled))
         chains = [b.add(first, ir.Constant(I64, c)) for c in range(self.unrolled)]
-        begin = [self._load(now, self.n, chain) for chain in chains]
-        given = [self._given(chain) for chain in chains]
+        begin = [self.load(now, self.n, chain) for chain in chains]
+        given = [self.given(chain) for chain in chains]
         before, loop, done = b.block, b.append_basic_block("loop"), b.append_basic_block("left")
         b.branch(loop)
         b.position_at_end(loop)
@@ -280,7 +355,7 @@ class _Kernel(Emitter):
         b.cbranch(b.icmp_signed(">", fewer, zero), loop, done)
         b.position_at_end(done)
         for chain, result in zip(chains, results, strict=True):
-            self._store(result, self.previous, chain)
+            self.store(result, self.previous, chain)
 
     def _last_step(self, now: ir.Value, other: ir.Value, room: ir.Value) -> ir.Value:
         """One step from ``room`` to ``other``; whether anything happened since ``now``."""
@@ -288,9 +363,9 @@ class _Kernel(Emitter):
         happened = self.happened
         b.store(self.ints(0), happened)
         with self.loop(self.chains) as chain:
-            before, begin = self._load(room, self.n, chain), self._load(now, self.n, chain)
-            (code,) = self._load(self.codes, 1, chain, self.int)
-            values = self._given(chain) | dict(enumerate(before))
+            before, begin = self.load(room, self.n, chain), self.load(now, self.n, chain)
+            (code,) = self.load(self.codes, 1, chain, self.int)
+            values = self.given(chain) | dict(enumerate(before))
             self.run(self.program.body, values)
             new = [values[i] for i in self.program.next]
             inside, same, large = [], [], []
@@ -307,14 +382,14 @@ class _Kernel(Emitter):
             fresh = b.sext(b.and_(alive, b.not_(usual)), self.int)
             b.store(b.or_(b.load(happened), fresh), happened)
             kept = [b.select(alive, x, start) for x, start in zip(new, begin, strict=True)]
-            self._store(kept, other, chain)
+            self.store(kept, other, chain)
         return self.any(b.icmp_signed("!=", b.load(happened), self.ints(0)))
 
     def _note(self, now: ir.Value, new: ir.Value) -> None:
         """Status of the lanes to which something happened."""
         b, a = self.b, self.arg
         first = b.sub(b.add(a["step"], a["steps"]), self.total)
-        bits = self._support(
+        bits = self.support(
             "eostheory_note", old=now, before_last=self.before_last, new=new, rows=self.n,
             first=first, last=b.add(first, self.steps),
         )  # fmt: skip
@@ -326,14 +401,14 @@ class _Kernel(Emitter):
         """Store the observables of a state, row after row."""
         b, program, nan = self.b, self.program, self.reals(float("nan"))
         with self.loop(self.chains) as chain:
-            loaded = self._load(state, self.n, chain)
-            (code,) = self._load(self.codes, 1, chain, self.int)
-            values = self._given(chain) | dict(enumerate(loaded))
+            loaded = self.load(state, self.n, chain)
+            (code,) = self.load(self.codes, 1, chain, self.int)
+            values = self.given(chain) | dict(enumerate(loaded))
             self.run(program.observed, values)
             over = b.icmp_signed("==", code, self.ints(Status.DIVERGED))
             shown = [b.select(over, nan, values[i]) for i in program.observations]
-            self._store(shown, self.observed, chain)
-        self._support(
+            self.store(shown, self.observed, chain)
+        self.support(
             "eostheory_scatter",
             room=self.observed,
             goal=self.at(self.arg["records"], place),

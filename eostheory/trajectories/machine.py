@@ -15,7 +15,7 @@ import torch
 from eostheory.trajectories import support
 from eostheory.trajectories.emitter import library_name
 from eostheory.trajectories.inputs import reject
-from eostheory.trajectories.llvm import BAD_START, EVENT, assembly
+from eostheory.trajectories.llvm import BAD_START, EVENT, Shape, assembly
 from eostheory.trajectories.program import TRANSCENDENTAL, Program
 from eostheory.trajectories.run import CHECK_INTERVAL, Status, Stretch
 
@@ -84,18 +84,18 @@ def host() -> Host:
 
 
 class Kernel:
-    """Machine code of a program for tiles of groups of chains of vectors."""
+    """Machine code of a program for tiles of one shape; ``lanes`` are those of a tile."""
 
-    def __init__(self, program: Program, tile: tuple[int, int, int], fma: bool) -> None:
-        self._kept = host().compiled(assembly(program, *tile, fma))
+    def __init__(self, program: Program, shape: Shape, fma: bool) -> None:
+        self._kept = host().compiled(assembly(program, shape, fma))
         self.call = _SIGNATURE(self._kept[0].get_function_address("run"))
-        self.lanes = tile[0] * tile[1] * tile[2]
+        self.lanes = shape.lanes * shape.chains * shape.groups
 
 
 @lru_cache(maxsize=512)
-def kernel(program: Program, tile: tuple[int, int, int], fma: bool) -> Kernel:
-    """Compiled at the first call; ``tile`` is (lanes, chains, groups)."""
-    return Kernel(program, tile, fma)
+def kernel(program: Program, shape: Shape, fma: bool) -> Kernel:
+    """Compiled at the first call."""
+    return Kernel(program, shape, fma)
 
 
 class Machine:
@@ -103,30 +103,33 @@ class Machine:
 
     def __init__(self, program: Program, fma: bool) -> None:
         self._program, self._fma = program, fma
-        self._kernels: dict[int, Kernel] = {}
+        self._kernels: dict[tuple[int, int, bool], Kernel] = {}
         self._widest = _widest(program)
+        self._dense = _dense(program, self._widest)
         # state twice, parameters, hoisted and status of a tile stay in the inner caches
         rows = 2 * len(program.state) + 2 * len(program.parameters) + 4
         self._longest = max(self._widest, min(512, _TILE // (8 * rows)))
 
-    def _kernel(self, size: int, dense: bool) -> Kernel:
-        if dense and size > self._widest:
-            # some long rows at a time, for the memory's sake
-            tiles = -(-size // self._longest)
-            groups = -(-size // (tiles * self._widest))
-            key = self._widest * groups
-        else:
-            groups, key = 1, 1
-            if size > 1:
-                key = host().doubles
-                while key < size and key < self._widest:
-                    key *= 2
-        found = self._kernels.get(key)
+    def _kernel(self, size: int, dense: int, streaming: bool) -> Kernel:
+        found = self._kernels.get(key := (size, dense, streaming))
         if found is None:
-            width = min(key, host().doubles)
-            tile = (width, key // width // groups, groups)
-            found = self._kernels[key] = kernel(self._program, tile, self._fma)
+            found = kernel(self._program, self._shape(*key), self._fma)
+            self._kernels[key] = found
         return found
+
+    def _shape(self, size: int, dense: int, streaming: bool) -> Shape:
+        if dense and size > self._dense:
+            # long rows, for the memory's sake
+            tiles = -(-size // self._longest)
+            groups, wide = -(-size // (tiles * self._dense)), self._dense
+        else:
+            groups, wide = 1, 1
+            if size > 1:
+                wide = host().doubles
+                while wide < size and wide < self._widest:
+                    wide *= 2
+        lanes = min(wide, host().doubles)
+        return Shape(lanes, wide // lanes, groups, dense, streaming)
 
     def advance(self, stretch: Stretch) -> None:
         """Take the steps of a stretch, in place."""
@@ -135,9 +138,13 @@ class Machine:
             reject(self._program, stretch)
             return
         noted = self._room(stretch)
-        large = stretch.records.numel() * 8 >= _STREAM_FROM
-        dense = large and stretch.every <= _DENSE
-        flags = self._take(self._kernel(size, dense), stretch, noted)
+        records, every = stretch.records, stretch.every
+        dense = min(every, 2) if every <= _DENSE and stretch.steps > _DENSE * every else 0
+        streaming = records.numel() * 8 >= _STREAM_FROM and (
+            (records.data_ptr() | size * 8) % (8 * host().doubles) == 0
+        )
+        kernel = self._kernel(size, dense, dense > 0 and streaming)
+        flags = self._take(kernel, stretch, noted, streaming)
         if flags:
             if flags & BAD_START:
                 reject(self._program, stretch)
@@ -153,6 +160,7 @@ class Machine:
         kernel: Kernel,
         s: Stretch,
         noted: torch.Tensor,
+        streaming: bool = False,
         look: int = CHECK_INTERVAL,
     ) -> int:
         every, step, lanes = s.every, s.step, kernel.lanes
@@ -161,8 +169,6 @@ class Machine:
         offset = step % every
         left = every - offset
         records, before = s.records.data_ptr(), noted.data_ptr()
-        large = s.records.numel() * 8 >= _STREAM_FROM
-        streaming = large and (records | size * 8) % (8 * host().doubles) == 0
         block = min(left, s.steps, look - offset % look)
         arguments = (
             s.state.data_ptr(), s.parameters.data_ptr(), records, s.status.data_ptr(),
@@ -209,7 +215,7 @@ class Machine:
             span + 1,  # no record
             s.bound if diverged else float("inf"),
         )
-        self._take(self._kernel(len(lanes), False), again, self._room(again), look=1)
+        self._take(self._kernel(len(lanes), 0, False), again, self._room(again), look=1)
         s.at[lanes] = begin + again.at
         if diverged:
             s.state[:, lanes] = again.state
@@ -225,7 +231,19 @@ def _widest(program: Program) -> int:
     if operations & TRANSCENDENTAL.keys():
         return host().doubles
     most = 8 if operations & {"div", "sqrt"} else 4
+    if 2 * len(program.state) > host().registers:
+        most = 1  # two chains would not fit the registers
     chains = 1
     while chains < most and chains * len(program.body) < _WINDOW:
         chains *= 2
     return chains * host().doubles
+
+
+def _dense(program: Program, widest: int) -> int:
+    """The number of lanes of a group of chains where most steps are recorded.
+
+    Stores are what takes time, and spilled registers disturb them; but a line is to be filled.
+    """
+    if {i.operation for i in program.body} & {"div", "sqrt", *TRANSCENDENTAL}:
+        return widest
+    return min(widest, max(host().doubles, 8))

@@ -76,7 +76,7 @@ class Stretch:
     threads: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Run:
     """Recorded trajectories.
 
@@ -101,6 +101,15 @@ class Run:
     every: int
     bound: float
     threads: int
+
+    def __repr__(self) -> str:
+        counts = torch.bincount(self.status.reshape(-1).long(), minlength=len(Status)).tolist()
+        found = ", ".join(f"{n} {s.name.lower()}" for s, n in zip(Status, counts, strict=True) if n)
+        return (
+            f"<Run of {self.compiled.program.name!r}: steps {self.first} to {self.step}, "
+            f"{found or 'no trajectories'}; records {tuple(self.records.shape)} of "
+            f"{', '.join(self.observables)}>"
+        )
 
     @property
     def steps(self) -> Tensor:

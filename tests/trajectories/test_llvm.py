@@ -119,6 +119,31 @@ def test_long_rows_of_dense_records_are_the_same_bits(every):
     assert equal(dense.records[:, :, some], few.records)
 
 
+@pytest.mark.parametrize("every", [1, 2, 3, 7])
+@pytest.mark.parametrize("size", [1, 18])
+def test_events_between_records_that_are_not_looked_at_are_the_same_bits(every, size):
+    # halving and a shift: fixed points; growth: divergence; shrinking: underflow, each at its time
+    recurrence = Recurrence("events", (x, y), (a * x + b, y * a), (a, b), record=(("s", x),))
+    spread = torch.linspace(0, 1, size, dtype=torch.float64)
+    rates = (0.5 - 0.1 * spread, 1.2 + 0.3 * spread, 0.25 + 0.0 * spread, 1.0 + 0.0 * spread)
+    parameters = torch.stack([torch.cat(rates), torch.linspace(0, 2, 4 * size).double().floor()])
+    start = torch.stack([torch.ones(4 * size), torch.full((4 * size,), 2.0)]).double()
+    start[:, ::5] *= -1e-300
+    arguments = (start, parameters, 140 * every + 3)
+    mine = simulate(recurrence, *arguments, every=every, bound=1e20)
+    assert len(mine.status.unique()) >= 3
+    same(mine, simulate(recurrence, *arguments, every=every, bound=1e20, backend="eager"))
+
+
+def test_a_visit_beyond_the_bound_is_seen_by_the_record_it_falls_on():
+    # up to the bound and back within few steps
+    recurrence = Recurrence("hop", (x,), (sp.Piecewise((-x / 16, x > 1), (2 * sp.Abs(x), True)),))
+    start = torch.rand(1, 40, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    for every, bound in ((1, 1.9), (2, 1.99), (3, 1.999)):
+        mine = simulate(recurrence, start, (), 300, every=every, bound=bound)
+        same(mine, simulate(recurrence, start, (), 300, every=every, bound=bound, backend="eager"))
+
+
 def plain_toy(state, a, b, steps):
     """The toy in Python's floats, which are IEEE doubles as well."""
     x, y = state

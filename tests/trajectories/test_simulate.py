@@ -144,6 +144,14 @@ def test_the_start_is_not_touched():
     assert start.tolist() == [[1.0, 2.0]]
 
 
+def test_a_run_shows_what_became_of_it_and_no_tensors():
+    run = simulate(GROW, doubles([1.0, 1.0, 0.0]), doubles([2.0, 1.0, 2.0]), 9, bound=2.0**5)
+    shown = repr(run)
+    assert shown.startswith("<Run of 'grow': steps 0 to 9, 2 fixed_point, 1 diverged;")
+    assert "(9, 2, 3) of x, double" in shown
+    assert "1 running" in repr(simulate(GROW, [1.0], [1.5], 4))
+
+
 def test_records_go_into_a_given_buffer():
     out = torch.empty(5, 2, 3, dtype=torch.float64)
     run = simulate(GROW, doubles([1.0, 2.0, 3.0]), [2.0], 10, every=2, out=out)
