@@ -45,9 +45,7 @@ def test_a_network_is_followed_through_a_cycle_of_self_stabilization(network):
     eta = 2 / 21
     for _ in range(150):  # to shortly before the edge
         start = start - eta * objective.value_and_gradient(start)[1]
-    found = track_deviation(
-        objective, start, eta, 76, every=4, before=50, kick=0.5, dense_below=30, tolerance=1e-5
-    )
+    found = track_deviation(objective, start, eta, 76, every=4, before=50, kick=0.5, dense_below=30)
     records = found.records
     assert 0 < found.edge < 50
     assert found.event is None
@@ -70,7 +68,7 @@ def test_a_network_is_followed_through_a_cycle_of_self_stabilization(network):
     assert off.max() < 0.25 * np.ptp(records["mean sharpness"][1:])
     # the constrained trajectory descends at constant sharpness
     assert (np.diff(records["constrained loss"]) < 0).all()
-    assert np.abs(records["constrained sharpness"] * eta / 2 - 1).max() < 1e-5
+    assert np.abs(records["constrained sharpness"] * eta / 2 - 1).max() < 1e-6
     # and a step costs less than the 42 products and 8 third derivatives of the only peer
     assert np.median(records["constrained products"]) <= 36
     assert np.median(records["thirds"]) <= 6
@@ -100,12 +98,12 @@ def test_a_run_that_is_killed_resumes_bit_for_bit(tmp_path, every, settings):
         return quartic(w)
 
     settings = {"every": every, "c": None, "checkpoint_every": 1, **settings}
-    straight = track_deviation(loss, start, 0.5, 6, folder=tmp_path / "a", **settings)
+    straight = track_deviation(loss, start, 0.5, 5, folder=tmp_path / "a", **settings)
     left[0] = (10**6 - left[0]) * 2 // 3
     with pytest.raises(_Killed):
-        track_deviation(loss, start, 0.5, 6, folder=tmp_path / "b", **settings)
+        track_deviation(loss, start, 0.5, 5, folder=tmp_path / "b", **settings)
     left[0] = 10**6
-    for steps in (5, 6):  # killed once, then continued to more steps
+    for steps in (4, 5):  # killed once, then continued to more steps
         parts = track_deviation(
             loss, start, 0.5, steps, folder=tmp_path / "b", resume=True, **settings
         )
