@@ -73,7 +73,8 @@ def third_derivative_error(
 
     Central differences along u at eight step sizes (from |w|/10 down, by quarters; those are left
     out at which a product is not finite, and the larger ones), extrapolated in pairs; the pair of
-    neighbours that agree best is taken, and their disagreement plus the rounding of a product over the step is what the differences allow.
+    neighbours that agree best is taken, and their disagreement plus the rounding of a product
+    over the step is what the differences allow.
 
     Args:
         direction: (D,), u; a random direction if not given.
