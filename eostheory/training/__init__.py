@@ -28,17 +28,7 @@ if TYPE_CHECKING:
         Limit,
         limiting_sharpness,
     )
-    from eostheory.training.measure import (
-        Coefficients,
-        Displacement,
-        Measurer,
-        Missed,
-        Reference,
-        coefficients,
-        effective_learning_rate,
-        is_scale_invariant,
-        local_displacement,
-    )
+    from eostheory.training.measure import Measurer, Missed
     from eostheory.training.minimizers import Minimizers, Slope
     from eostheory.training.phases import PhaseTracker, anomalies, four_phases
     from eostheory.training.predicted import (
@@ -49,6 +39,15 @@ if TYPE_CHECKING:
         transfer,
     )
     from eostheory.training.projection import Projected, Projector, UnconvergedProjection, project
+    from eostheory.training.quantities import (
+        Coefficients,
+        Displacement,
+        Reference,
+        coefficients,
+        effective_learning_rate,
+        is_scale_invariant,
+        local_displacement,
+    )
     from eostheory.training.record import Recorder, RecordError, Records, read_records
     from eostheory.training.reduction import compare_with_reduction_flow, sharpness_reduction_flow
     from eostheory.training.several import BlockReference, SeveralDynamics, block_reference
@@ -85,17 +84,7 @@ _WHERE = {
         "Limit",
         "limiting_sharpness",
     ),
-    "measure": (
-        "Coefficients",
-        "Displacement",
-        "Measurer",
-        "Missed",
-        "Reference",
-        "coefficients",
-        "effective_learning_rate",
-        "is_scale_invariant",
-        "local_displacement",
-    ),
+    "measure": ("Measurer", "Missed"),
     "minimizers": (
         "Minimizers",
         "Slope",
@@ -113,6 +102,15 @@ _WHERE = {
         "transfer",
     ),
     "projection": ("Projected", "Projector", "UnconvergedProjection", "project"),
+    "quantities": (
+        "Coefficients",
+        "Displacement",
+        "Reference",
+        "coefficients",
+        "effective_learning_rate",
+        "is_scale_invariant",
+        "local_displacement",
+    ),
     "record": (
         "RecordError",
         "Recorder",

@@ -11,7 +11,7 @@ from torch import Tensor
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.objective import Objective
-from eostheory.training.measure import Coefficients, coefficients
+from eostheory.training.quantities import Coefficients, coefficients
 
 Loss = LossFunction | Objective
 

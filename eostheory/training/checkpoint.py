@@ -192,8 +192,8 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, array in arrays.items():
         kind, _, place = name.partition(":")
         if kind == "tensor":
-            # Cloned by torch, in whose memory every tensor begins at a multiple of 64 bytes: sums of
-            # BLAS are not the same bits for other alignments.
+            # Cloned by torch, in whose memory every tensor begins at a multiple of 64 bytes: sums
+            # of BLAS are not the same bits for other alignments.
             leaves[place] = torch.from_numpy(array).clone().to(about["devices"].get(place, "cpu"))
         elif kind == "array":
             leaves[place] = array

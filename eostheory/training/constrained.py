@@ -18,8 +18,8 @@ from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
 from eostheory.training.center import Center, Loss, check_rate, check_vector
-from eostheory.training.measure import local_displacement
 from eostheory.training.projection import Projected, Projector
+from eostheory.training.quantities import local_displacement
 
 
 class EigengapClosed(NumericEvent):

@@ -17,7 +17,8 @@ from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
 from eostheory.training.checkpoint import digest
-from eostheory.training.measure import Measurer, Missed, Reach, Reference
+from eostheory.training.measure import Measurer, Missed, Reach
+from eostheory.training.quantities import Reference
 from eostheory.training.record import Recorder, Records
 
 Observation = Callable[[int, Tensor], float]

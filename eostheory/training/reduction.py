@@ -25,8 +25,8 @@ from eostheory.numeric.events import NoConvergence
 from eostheory.numeric.objective import Objective
 from eostheory.training.descent import Tracked, fingerprint, gradient_descent, objective_at
 from eostheory.training.flow import METHODS, Array, follow, increasing
-from eostheory.training.measure import is_scale_invariant
 from eostheory.training.minimizers import Minimizers
+from eostheory.training.quantities import is_scale_invariant
 from eostheory.training.record import Recorder
 
 

@@ -24,7 +24,7 @@ from eostheory.numeric.objective import Objective, module_objective
 from eostheory.numeric.toys import damian_toy, self_stabilising
 from eostheory.training.checkpoint import CheckpointError
 from eostheory.training.descent import gradient_descent
-from eostheory.training.measure import (
+from eostheory.training.quantities import (
     Reference,
     coefficients,
     effective_learning_rate,

@@ -10,7 +10,8 @@ from torch import nn
 from eostheory.numeric import autodiff
 from eostheory.numeric.objective import Objective, module_objective
 from eostheory.training.descent import gradient_descent
-from eostheory.training.measure import Measurer, Reference, coefficients
+from eostheory.training.measure import Measurer
+from eostheory.training.quantities import Reference, coefficients
 
 
 def problem(**options):
