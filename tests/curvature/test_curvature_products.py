@@ -226,7 +226,7 @@ def test_what_is_not_finite_is_an_event_that_names_the_step(bad):
         Products(lambda w: (w * w).sum() * bad, point(0, 3), step=17)
     with pytest.raises(BecameNaN, match="gradient"):
         Products(lambda w: torch.sqrt(w).sum(), torch.zeros(3))
-    products = Products(lambda w: (torch.relu(w) ** 1.5).sum(), torch.zeros(3))
+    products = Products(lambda w: (w**1.5).sum(), torch.zeros(3))
     with pytest.raises(BecameNaN, match="Hessian-vector product"):
         products(torch.ones(3))
 
