@@ -92,7 +92,7 @@ class Kernel:
         self.lanes = shape.lanes * shape.chains * shape.groups
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)  # about a megabyte each
 def kernel(program: Program, shape: Shape, fma: bool) -> Kernel:
     """Compiled at the first call."""
     return Kernel(program, shape, fma)

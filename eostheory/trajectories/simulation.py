@@ -140,7 +140,7 @@ def _backend(kind: str, program: Program, fma: bool) -> Callable[[Stretch], None
     return Kernel(program, fma).advance
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def compile(recurrence: Recurrence, backend: str | None = None, fma: bool = False) -> Compiled:
     """Lower a recurrence once, to be run many times.
 
