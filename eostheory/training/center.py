@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from eostheory.curvature import Products, Tracker
+from eostheory.curvature import Products, Tracker, third_derivative_error
 from eostheory.numeric.autodiff import LossFunction
+from eostheory.numeric.events import BecameNaN
 from eostheory.numeric.objective import Objective
 from eostheory.training.quantities import Coefficients, coefficients
 
@@ -112,6 +114,19 @@ def check_vector(v: Tensor, name: str, like: Tensor | None = None) -> Tensor:
     if like is not None and v.dtype != like.dtype:
         raise TypeError(f"{name} is {v.dtype}, expected {like.dtype}: convert with .to()")
     return v
+
+
+def demand_third_derivatives(loss: Loss, point: Tensor) -> None:
+    """Compare the third derivative by autograd with differences of Hessian-vector products.
+
+    Once per run: torch's own fused norms are wrong there, and nothing else would show it.
+
+    Raises:
+        WrongDerivative: they differ by more than the differences explain.
+    """
+    # Differences that leave the domain of the loss tell nothing.
+    with suppress(BecameNaN):
+        third_derivative_error(loss, point).demand()
 
 
 def expand(loss: Loss, point: Tensor, tracker: Tracker, step: int = 0) -> Center:

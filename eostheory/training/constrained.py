@@ -17,7 +17,13 @@ from torch import Tensor
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
-from eostheory.training.center import Center, Loss, check_rate, check_vector
+from eostheory.training.center import (
+    Center,
+    Loss,
+    check_rate,
+    check_vector,
+    demand_third_derivatives,
+)
 from eostheory.training.projection import Projected, Projector
 from eostheory.training.quantities import local_displacement
 
@@ -116,6 +122,7 @@ class ConstrainedTrajectory:
         tracker: Tracker | None = None,
     ) -> None:
         self._prepare(loss, eta, c, tolerance, maximum, exact, inactive, tracker)
+        demand_third_derivatives(loss, start)
         self._place(self.projector(start, 0), 0, None)
 
     def _prepare(

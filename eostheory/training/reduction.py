@@ -23,6 +23,7 @@ from eostheory.curvature import Tracker
 from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.events import NoConvergence
 from eostheory.numeric.objective import Objective
+from eostheory.training.center import demand_third_derivatives
 from eostheory.training.descent import Tracked, fingerprint, gradient_descent, objective_at
 from eostheory.training.flow import METHODS, Array, follow, increasing
 from eostheory.training.minimizers import Minimizers
@@ -57,6 +58,7 @@ def _prepared(
     objective = objective_at(loss, start)
     if spherical is None:
         spherical = is_scale_invariant(objective, start)
+    demand_third_derivatives(objective, start)
     return objective, Minimizers(objective, start, spherical=spherical, dense_below=dense_below)
 
 

@@ -29,6 +29,7 @@ from eostheory.numeric import autodiff
 from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.dynamics import LIMIT
 from eostheory.numeric.events import BecameNaN, Diverged, NoConvergence
+from eostheory.training.center import demand_third_derivatives
 from eostheory.training.several_top import Top, TopPairs, aligned
 
 Loss = LossFunction
@@ -254,6 +255,7 @@ class SeveralDynamics:
         self._age: int
         self._kept: Products | None
         self._pairs = TopPairs()
+        demand_third_derivatives(loss, start)
         self._anchor(start.detach().clone(), None)
 
     @property

@@ -10,7 +10,7 @@ from scipy.optimize import root
 
 from eostheory.curvature import Tracker
 from eostheory.numeric import autodiff
-from eostheory.numeric.events import RepeatedTopEigenvalue
+from eostheory.numeric.events import RepeatedTopEigenvalue, WrongDerivative
 from eostheory.numeric.toys import damian_toy
 from eostheory.training.checkpoint import dump, load
 from eostheory.training.constrained import (
@@ -20,6 +20,8 @@ from eostheory.training.constrained import (
     reach_edge,
 )
 from eostheory.training.projection import Projector, UnconvergedProjection, project
+from eostheory.training.reduction import sharpness_reduction_flow
+from eostheory.training.several import SeveralDynamics
 from eostheory.training.several_losses import block_quartic
 
 ETA = 0.5
@@ -271,3 +273,20 @@ def test_gradient_descent_reaches_the_edge_where_y_turns_positive():
     assert edge.sharpness >= 20
     with pytest.raises(EdgeNotReached, match="take more steps, or a larger eta"):
         reach_edge(loss, tensor(1e-4, -0.3, 0.0), 0.1, 3)
+
+
+def test_a_loss_whose_third_derivative_torch_gets_wrong_is_refused_by_every_dynamics():
+    layer = torch.randn(5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def fused(w):
+        hidden = torch.nn.functional.layer_norm(layer * w, (6,))
+        return (torch.tanh(hidden) ** 2).sum() / 5 + 0.1 * torch.dot(w, w)
+
+    start = torch.linspace(0.5, 1.5, 6, dtype=torch.float64)
+    for made in (
+        lambda: ConstrainedTrajectory(fused, start, 0.1),
+        lambda: SeveralDynamics(fused, start, 0.1, 2),
+        lambda: sharpness_reduction_flow(fused, start, [0.0, 1.0], spherical=False),
+    ):
+        with pytest.raises(WrongDerivative, match="derivative 3"):
+            made()
