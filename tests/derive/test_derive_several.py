@@ -31,9 +31,7 @@ def test_one_direction_is_the_predicted_dynamics_of_the_paper():
     toy = (2 / eta + sympy.sqrt(beta) * w) * u**2 / 2 - alpha / sympy.sqrt(beta) * w - z + z**2 / 7
     at = {x: 0, y: 0, z: 0}
     paper = derive.loss(toy, [x, y, z], at=at, eta=eta, top=2 / eta).predicted_dynamics()
-    ours = derive.several_dynamics(
-        toy, [x, y, z], [[3, 4, 0]], at=at, eta=eta
-    )
+    ours = derive.several_dynamics(toy, [x, y, z], [[3, 4, 0]], at=at, eta=eta)
     assert (ours.step - paper.step).applyfunc(sympy.simplify) == sympy.zeros(3, 1)
     same = {ours.x[0]: paper.x, ours.y[0]: paper.y}
     assert sympy.simplify(ours.x_next[0].xreplace(same) - paper.x_next) == 0
