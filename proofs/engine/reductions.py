@@ -221,7 +221,8 @@ def mean_square(t: v.Table, a: Tensor, weight: Tensor) -> Tensor:
     """The training loss of the full network."""
     scale = torch.tensor(float(len(a)), dtype=torch.float64).sqrt()
     residual = a @ (weight @ t[X]) / scale - t[Y]
-    return (residual * residual).sum() / len(t[Y])
+    value: Tensor = (residual * residual).sum() / len(t[Y])
+    return value
 
 
 def simulate_network(sample: Sample) -> None:
@@ -253,7 +254,8 @@ def network_table(run: RunningError, t: v.Table, span: bool) -> v.Table:
 
     def of_slope(x: Tensor) -> Tensor:
         residual = x @ t[X] - t[Y]
-        return (residual * residual).sum() / len(t[Y])
+        value: Tensor = (residual * residual).sum() / len(t[Y])
+        return value
 
     found = {k: t[k] for k in (X, Y, A, W, A_next, W_next)}
     found |= {
@@ -317,7 +319,7 @@ def twice(t: v.Table, along: tuple[Tensor, Tensor]) -> Tensor:
     """The second derivative of the loss along a direction, by autograd twice."""
     leaves = tuple(x.detach().clone().requires_grad_(True) for x in (t[A], t[W]))
     slopes = torch.autograd.grad(mean_square(t, *leaves), leaves, create_graph=True)
-    first = sum((g * d).sum() for g, d in zip(slopes, along, strict=True))
+    first = (slopes[0] * along[0]).sum() + (slopes[1] * along[1]).sum()
     second = torch.autograd.grad(first, leaves)
     return (second[0] * along[0]).sum() + (second[1] * along[1]).sum()
 
@@ -437,7 +439,8 @@ def batch_norm_loss(
     centred = scores - scores.sum() / count
     deviation = ((centred * centred).sum() / count + t[epsilon]).sqrt()
     error = scale * centred / deviation + shift - t[y]
-    return (error * error).sum() / count
+    value: Tensor = (error * error).sum() / count
+    return value
 
 
 def normalised_table(

@@ -189,7 +189,8 @@ def simulate_example(sample: Sample) -> None:
 
     def function(point: Tensor) -> Tensor:
         a, b, _ = point
-        return 2 - (a + b) / (a * a - a * b + b * b).sqrt()
+        value: Tensor = 2 - (a + b) / (a * a - a * b + b * b).sqrt()
+        return value
 
     with RunningError() as run:
         rate = v.number(sample, "16 eta", 1, 16, 16)

@@ -31,6 +31,7 @@ from eostheory.formula import (
     scalar,
     vector,
 )
+from eostheory.numeric import autodiff
 from eostheory.numeric.losses import Draw
 
 from . import _several as v
@@ -71,7 +72,7 @@ def simulate_slope(sample: Sample) -> None:
 
     def at(s: float) -> Measured:
         with Rounding() as rounding:
-            bent = derivatives.autodiff.hessian(block.loss(0.5), s * direction)
+            bent = autodiff.hessian(block.loss(0.5), s * direction)
             return rounding(torch.dot(place @ left, bent @ (place @ right)))
 
     measured = derivatives.derivative(at, step=2.0**-5)

@@ -163,7 +163,8 @@ def simulate_potential(sample: Sample) -> None:
 # ------------------------------------------------------------------------------- measuring rates
 def symmetric_part(table: np.ndarray) -> np.ndarray:
     """Exactly symmetric."""
-    return np.tril(table) + np.tril(table, -1).T
+    both: np.ndarray = np.tril(table) + np.tril(table, -1).T
+    return both
 
 
 def parts(state: Measured, k: int) -> tuple[Measured, Measured]:
