@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ctypes.util
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -25,13 +26,14 @@ _STREAM_FROM = 1 << 22
 _DENSE, _TILE = 8, 1 << 17
 """Steps between records for which storing them is most of the work, and bytes of a tile then."""
 
+_SMALL = 64
+"""Trajectories of a call that is over before an allocation would be."""
+
 _WINDOW = 100
 """Operations that a processor may have in flight, roughly."""
 
-_POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
-_SIGNATURE = ctypes.CFUNCTYPE(
-    _INT, *[_POINTER] * 7, *[_INT] * 7, ctypes.c_double, *[_INT] * 3
-)  # fmt: skip
+_SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_char_p)
+_ARGUMENTS = struct.Struct("=14qd3q")
 
 
 class Host:
@@ -88,8 +90,13 @@ class Kernel:
 
     def __init__(self, program: Program, shape: Shape, fma: bool) -> None:
         self._kept = host().compiled(assembly(program, shape, fma))
-        self.call = _SIGNATURE(self._kept[0].get_function_address("run"))
+        self._packed = _SIGNATURE(self._kept[0].get_function_address("packed"))
         self.lanes = shape.lanes * shape.chains * shape.groups
+
+    def call(self, *arguments: float) -> int:
+        """Run it on what `llvm.ARGUMENTS` names, pointers as addresses."""
+        flags: int = self._packed(_ARGUMENTS.pack(*arguments))
+        return flags
 
 
 @lru_cache(maxsize=128)  # about a megabyte each
@@ -104,6 +111,7 @@ class Machine:
     def __init__(self, program: Program, fma: bool) -> None:
         self._program, self._fma = program, fma
         self._kernels: dict[tuple[int, int, bool], Kernel] = {}
+        self._spare: list[torch.Tensor] = []  # rooms that small calls left for the next
         self._widest = _widest(program)
         self._dense = _dense(program, self._widest)
         # state twice, parameters, hoisted and status of a tile stay in the inner caches
@@ -137,7 +145,9 @@ class Machine:
         if not size or not stretch.steps:
             reject(self._program, stretch)
             return
-        noted = self._room(stretch)
+        noted = self._spare.pop() if self._spare else self._room(stretch)
+        if noted.shape[1] != size:
+            noted = self._room(stretch)
         records, every = stretch.records, stretch.every
         dense = min(every, 2) if every <= _DENSE and stretch.steps > _DENSE * every else 0
         streaming = records.numel() * 8 >= _STREAM_FROM and (
@@ -150,6 +160,8 @@ class Machine:
                 reject(self._program, stretch)
             if flags & EVENT:
                 self._locate(stretch, noted)
+        if size <= _SMALL:
+            self._spare.append(noted)
 
     def _room(self, s: Stretch) -> torch.Tensor:
         """(n_state + 1, B): where the block of an event began, state and then step."""
@@ -172,12 +184,11 @@ class Machine:
         block = min(left, s.steps, look - offset % look)
         arguments = (
             s.state.data_ptr(), s.parameters.data_ptr(), records, s.status.data_ptr(),
-            s.at.data_ptr(), before + 8 * size * (len(noted) - 1), before,
+            s.at.data_ptr(), before + 8 * size * len(self._program.state), before,
             size, step, s.steps, left, block, every, look, s.bound, streaming,
         )  # fmt: skip
         if s.threads == 1 or tiles == 1:
-            flags: int = kernel.call(*arguments, 0, tiles)
-            return flags
+            return kernel.call(*arguments, 0, tiles)
         # several portions for each thread: those whose trajectories end early are soon done
         portions = min(tiles, 4 * s.threads)
         cuts = [tiles * i // portions for i in range(portions + 1)]

@@ -53,7 +53,8 @@ class Compiled:
         count("steps", steps, 0)
         count("every", every, 1)
         count("threads", threads, 1)
-        bound = positive("bound", bound)
+        if type(bound) is not float or not bound > 0:
+            bound = positive("bound", bound)
         state = rows("start", program.state, start, None)
         device = state.device
         given = rows("parameters", program.parameters, parameters, device)
@@ -65,8 +66,8 @@ class Compiled:
             given = given.unsqueeze(1).expand(-1, lanes)
         shape = (steps // every, len(program.observables), lanes)
         stretch = Stretch(
-            state.clone(memory_format=torch.contiguous_format),
-            given.clone(memory_format=torch.contiguous_format),  # a resumed run needs them again
+            _copied(state),
+            _copied(given),  # a resumed run needs them again
             torch.zeros(lanes, dtype=torch.int8, device=device),
             torch.full((lanes,), -1, dtype=torch.int64, device=device),
             buffer(out, shape, size is None, device),
@@ -96,7 +97,7 @@ class Compiled:
         records = (run.step + steps) // run.every - run.step // run.every
         shape = (records, len(program.observables), state.shape[1])
         stretch = Stretch(
-            state.clone(memory_format=torch.contiguous_format),
+            _copied(state),
             run.parameters,
             run.status.reshape(-1).clone(),
             run.at.reshape(-1).clone(),
@@ -110,7 +111,7 @@ class Compiled:
         return self._run(stretch, single)
 
     def _run(self, s: Stretch, single: bool) -> Run:
-        kind = self.backend or ("llvm" if s.state.device.type == "cpu" else "triton")
+        kind = self.backend or ("llvm" if s.state.is_cpu else "triton")
         advance = self._advance.get(kind)
         if advance is None:
             advance = self._advance[kind] = _backend(kind, self.program, self.fma)
@@ -123,6 +124,11 @@ class Compiled:
             self, s.parameters, records, state, status, at,
             s.step, last, s.every, s.bound, s.threads,
         )  # fmt: skip
+
+
+def _copied(x: Tensor) -> Tensor:
+    """A contiguous copy; asking for what is already so takes longer than the copy of a few."""
+    return x.clone() if x.is_contiguous() else x.clone(memory_format=torch.contiguous_format)
 
 
 def _backend(kind: str, program: Program, fma: bool) -> Callable[[Stretch], None]:
