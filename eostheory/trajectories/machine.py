@@ -14,9 +14,10 @@ import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import torch
 
 from eostheory.trajectories import support
+from eostheory.trajectories.assembly import assembly
 from eostheory.trajectories.emitter import library_name
 from eostheory.trajectories.inputs import reject
-from eostheory.trajectories.llvm import BAD_START, EVENT, Shape, assembly
+from eostheory.trajectories.llvm import BAD_START, EVENT, Shape
 from eostheory.trajectories.program import TRANSCENDENTAL, Program
 from eostheory.trajectories.run import CHECK_INTERVAL, Status, Stretch
 
