@@ -116,7 +116,7 @@ def check_vector(v: Tensor, name: str, like: Tensor | None = None) -> Tensor:
     return v
 
 
-def demand_third_derivatives(loss: Loss, point: Tensor) -> None:
+def demand_third_derivatives(loss: Loss, point: Tensor, direction: Tensor | None = None) -> None:
     """Compare the third derivative by autograd with differences of Hessian-vector products.
 
     Once per run: torch's own fused norms are wrong there, and nothing else would show it.
@@ -126,7 +126,7 @@ def demand_third_derivatives(loss: Loss, point: Tensor) -> None:
     """
     # Differences that leave the domain of the loss tell nothing.
     with suppress(BecameNaN):
-        third_derivative_error(loss, point).demand()
+        third_derivative_error(loss, point, direction).demand()
 
 
 def expand(loss: Loss, point: Tensor, tracker: Tracker, step: int = 0) -> Center:

@@ -151,14 +151,13 @@ def block_reference(
             slope = top.vectors @ products.gradient
             residual = float(slope.abs().max()) * eta / 2
             if residual <= allowed:
-                return _reference(loss, products, top, eta, basis, residual, used)
+                return _reference(products, top, eta, basis, residual, used)
         steps = slope / top.values.abs().clamp_min(1 / eta)
         point = point - steps @ top.vectors
     raise NoConvergence("the reference point of several directions", residual, allowed)
 
 
 def _reference(
-    loss: Loss,
     products: Products,
     top: Top,
     eta: float,
@@ -173,7 +172,7 @@ def _reference(
     slopes = rows.new_zeros(k, k, rows.shape[1])
     for i in range(k):
         for j in range(i + 1):
-            bend = _third(loss, products.point, rows[i], rows[j])
+            bend = products.third(rows[i], rows[j])
             slopes[i, j] = slopes[j, i] = bend - (rows @ bend) @ rows
     excess = (block + block.T) / 2 - (2 / eta) * torch.eye(k, dtype=rows.dtype, device=rows.device)
     slope = rows @ products.gradient
@@ -189,15 +188,6 @@ def _gradient(loss: Loss, w: Tensor) -> Tensor:
     total = autodiff.gradient(parts[0], w)
     for part in parts[1:]:
         total = total + autodiff.gradient(part, w)
-    return total
-
-
-def _third(loss: Loss, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """``D^3 L[a, b, .]``, chunk by chunk where the loss has chunks."""
-    parts = tuple(getattr(loss, "chunks", ())) or (loss,)
-    total = autodiff.third(parts[0], w, a, b)
-    for part in parts[1:]:
-        total = total + autodiff.third(part, w, a, b)
     return total
 
 

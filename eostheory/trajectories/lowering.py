@@ -86,6 +86,16 @@ def lower(recurrence: Recurrence) -> Program:
     )
 
 
+def compilable(recurrence: Recurrence) -> Recurrence:
+    """The recurrence; its program is kept, and what cannot be compiled is said now, not when run.
+
+    Raises:
+        ValueError: as :func:`lower`.
+    """
+    lower(recurrence)
+    return recurrence
+
+
 def _alive(code: list[Instruction], wanted: Iterable[int]) -> tuple[list[Instruction], set[int]]:
     """The instructions that lead to what is wanted, and every value that they or it use."""
     needed, kept = set(wanted), []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import sympy
 from sympy import Expr, Symbol
 
-from eostheory.trajectories.lowering import lower
+from eostheory.trajectories.lowering import compilable
 from eostheory.trajectories.recurrence import Recurrence
 from eostheory.trajectories.rules_gradient import (
     Problem,
@@ -20,11 +20,8 @@ from eostheory.trajectories.rules_gradient import (
     symbol_for,
     unused,
 )
-from eostheory.trajectories.rules_record import usual
+from eostheory.trajectories.rules_record import Record, usual
 from eostheory.trajectories.rules_schedulers import SQUARE, Scheduler
-
-Record = Mapping[str, object]
-"""Name and expression of each observable, in terms of state and parameters."""
 
 
 def gradient_descent(
@@ -81,7 +78,7 @@ def gradient_descent(
 
     update = move(entries) if named else cheapest(entries, move, constants)
     name = "gradient descent" if decay == 0 else "gradient descent with weight decay"
-    return _finished(
+    return compilable(
         Recurrence(
             name,
             problem.variables,
@@ -195,7 +192,7 @@ def recurrence_of(
         known = (*state, *(s for s, _ in locals))
         parameters = constants_of((*following, *(e for _, e in (*locals, *shown))), known)
     whole = Recurrence(name, state, following, tuple(parameters), shown, tuple(locals))
-    return _finished(whole)
+    return compilable(whole)
 
 
 def _scheduled(
@@ -248,7 +245,7 @@ def _scheduled(
             yield "effective rate", scheduler.rate
 
     known = (*scheduler.state, scheduler.square)
-    return _finished(
+    return compilable(
         Recurrence(
             where,
             (*problem.variables, *scheduler.state),
@@ -327,8 +324,3 @@ def _parameters(
             f"undefined symbols: {', '.join(missing)}; add them to the parameters or variables"
         )
     return tuple(wanted)
-
-
-def _finished(recurrence: Recurrence) -> Recurrence:
-    lower(recurrence)  # kept; says now, not at the first run, what cannot be compiled
-    return recurrence

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sympy
 from sympy import Expr, Symbol
 
-from eostheory.trajectories.lowering import lower
+from eostheory.trajectories.lowering import compilable
 from eostheory.trajectories.recurrence import Recurrence
 from eostheory.trajectories.rules_gradient import (
     Problem,
@@ -20,8 +20,7 @@ from eostheory.trajectories.rules_gradient import (
     observed,
     symbol_for,
 )
-
-Record = Mapping[str, object]
+from eostheory.trajectories.rules_record import Record
 
 
 def predicted_dynamics(
@@ -82,7 +81,7 @@ def predicted_dynamics(
         yield from (("x", x), ("y", y), ("loss", x**2 / step + bend))
         yield "sharpness", 2 / step + y + (sympy.diff(bend, x, 2) if bend != 0 else 0)
 
-    return _finished(
+    return compilable(
         Recurrence(
             "predicted dynamics" if bend == 0 else "generalized predicted dynamics",
             (x, y),
@@ -166,7 +165,7 @@ def rms_drift(
             yield "log_sharpness", level
 
     drift = u + 4 * step * h**2 * (2 * pull + k2) - 2 * step * pull
-    return _finished(
+    return compilable(
         Recurrence(
             "RMS-drift",
             (h, u, *place),
@@ -206,8 +205,3 @@ def _riemannian(problem: Problem, sphere: bool, metric: Any) -> tuple[tuple[Expr
         for i in range(len(place))
     )
     return raised, sympy.Add(*(r * g for r, g in zip(raised, flat, strict=True)))
-
-
-def _finished(recurrence: Recurrence) -> Recurrence:
-    lower(recurrence)
-    return recurrence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sympy
 from sympy import Expr, Symbol
@@ -15,6 +15,9 @@ from eostheory.trajectories.rules_gradient import (
     read_as_real,
     symbol_for,
 )
+
+Record = Mapping[str, object]
+"""Name and expression of each observable, in terms of state and parameters."""
 
 
 def usual(problem: Problem) -> Iterator[tuple[str, Expr]]:
