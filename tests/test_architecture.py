@@ -20,8 +20,13 @@ BELOW = {
     "trajectories": {"numeric"},
     "training": {"numeric", "curvature"},
     "derive": {"formula", "symbolic", "numeric", "trajectories"},
+    "strategies": {"numeric", "trajectories"},
+    "check": {
+        *("formula", "numeric", "claims", "suite"),
+        *("curvature", "trajectories", "training", "derive", "strategies"),
+    },
     "bench": {"numeric", "curvature", "trajectories", "training", "derive"},
-    "cli": {"formula", "claims", "suite", "report", "derive", "bench"},
+    "cli": {"formula", "claims", "suite", "report", "derive", "bench", "check"},
 }
 """What each layer may import; symbolic and numeric never see each other."""
 

@@ -1,0 +1,1 @@
+"""Property-test a loss against the theory: which theorems apply, and do their predictions hold."""

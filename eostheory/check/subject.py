@@ -1,0 +1,84 @@
+"""The loss under test, whatever it came as, and what was declared about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eostheory.numeric.objective import Objective
+
+LossFunction = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """Where a loss is defined; a property is demanded there only.
+
+    Args:
+        low, high: bounds on every coordinate; infinite where there is none.
+        contains: further condition on a point (D,), or None.
+        hole: points shorter than this are outside (scale-invariant losses have no value at 0).
+    """
+
+    low: float = -float("inf")
+    high: float = float("inf")
+    contains: Callable[[Tensor], bool] | None = None
+    hole: float = 0.0
+
+    def __contains__(self, w: Tensor) -> bool:
+        inside = bool((w >= self.low).all() and (w <= self.high).all())
+        if inside and self.hole > 0:
+            inside = float(torch.linalg.vector_norm(w)) >= self.hole
+        return inside and (self.contains is None or bool(self.contains(w)))
+
+
+@dataclass(frozen=True, eq=False)
+class Declarations:
+    """What the user says about the loss; false declarations are findings.
+
+    Args:
+        scale_invariant: ``L(c w) = L(w)`` for c > 0; None for "find out".
+        manifold: maps t of shape (k,) to a minimizer (D,), a chart of the manifold of minimizers.
+        hessian: maps w (D,) to the exact Hessian (D, D).
+    """
+
+    scale_invariant: bool | None = None
+    manifold: Callable[[Tensor], Tensor] | None = None
+    hessian: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A loss as the checks see it.
+
+    Args:
+        name: how reports call it.
+        kind: function, module or sympy.
+        loss: flat tensor (D,) -> scalar, exactly as the user gave it (for a module: its objective).
+        objective: the same as :class:`Objective`.
+        size: D.
+        start: (D,) float64, where real runs begin.
+        domain: where properties are demanded.
+        learning_rate, weight_decay: of the real runs; None to choose.
+        points: the user's generator of points (a Hypothesis strategy of tensors), or None.
+        expression: the sympy expression and its variables, for kind sympy.
+        target: how to import it again (``module:function``, ``path.py:function``), if known.
+    """
+
+    name: str
+    kind: str
+    loss: LossFunction = field(repr=False)
+    objective: Objective = field(repr=False)
+    size: int
+    start: Tensor = field(repr=False)
+    domain: Domain = field(default_factory=Domain)
+    declared: Declarations = field(default_factory=Declarations)
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    points: Any = None
+    expression: tuple[Any, tuple[Any, ...]] | None = None
+    target: str | None = None

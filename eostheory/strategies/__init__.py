@@ -1,0 +1,1 @@
+"""Hypothesis strategies for losses, points, directions, step sizes and data sets."""
