@@ -1,1 +1,25 @@
-"""Hypothesis strategies for losses, points, directions, step sizes and data sets."""
+"""Hypothesis strategies of points and directions that shrink to few digits."""
+
+from eostheory.strategies.vectors import (
+    Drawn,
+    basis,
+    direction,
+    directions,
+    drawn_directions,
+    drawn_points,
+    points,
+    rebuild,
+    unit,
+)
+
+__all__ = [
+    "Drawn",
+    "basis",
+    "direction",
+    "directions",
+    "drawn_directions",
+    "drawn_points",
+    "points",
+    "rebuild",
+    "unit",
+]
