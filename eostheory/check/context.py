@@ -18,6 +18,7 @@ from eostheory.check.subject import Subject
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from eostheory.check.replay import Pinned
     from eostheory.check.run import RealRun
     from eostheory.check.structure import Structure
 
@@ -28,12 +29,14 @@ class Context:
 
     Args:
         outcomes: what was found so far, by check.
+        pinned: recorded inputs to run properties on, instead of drawn ones.
     """
 
     subject: Subject
     profile: Profile
     seed: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    pinned: Pinned | None = None
 
     @property
     def loss(self) -> Callable[[Tensor], Tensor]:

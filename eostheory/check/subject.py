@@ -22,15 +22,23 @@ class Domain:
         low, high: bounds on every coordinate; infinite where there is none.
         contains: further condition on a point (D,), or None.
         hole: points shorter than this are outside (scale-invariant losses have no value at 0).
+        center: of a further box (D,), or None.
+        radius: half of a side of that box.
+        declared: whether the user said so; otherwise it is only where we look.
     """
 
     low: float = -float("inf")
     high: float = float("inf")
     contains: Callable[[Tensor], bool] | None = None
     hole: float = 0.0
+    center: Tensor | None = None
+    radius: float = float("inf")
+    declared: bool = False
 
     def __contains__(self, w: Tensor) -> bool:
         inside = bool((w >= self.low).all() and (w <= self.high).all())
+        if inside and self.center is not None:
+            inside = bool(((w - self.center).abs() <= self.radius * (1 + 1e-12)).all())
         if inside and self.hole > 0:
             inside = float(torch.linalg.vector_norm(w)) >= self.hole
         return inside and (self.contains is None or bool(self.contains(w)))
@@ -67,6 +75,9 @@ class Subject:
         points: the user's generator of points (a Hypothesis strategy of tensors), or None.
         expression: the sympy expression and its variables, for kind sympy.
         target: how to import it again (``module:function``, ``path.py:function``), if known.
+        refusal: why :func:`~eostheory.numeric.objective.module_objective` would not take the
+            module; the checks show the same thing.
+        start_code: a Python expression for ``start``, where it can be written in one line.
     """
 
     name: str
@@ -82,3 +93,5 @@ class Subject:
     points: Any = None
     expression: tuple[Any, tuple[Any, ...]] | None = None
     target: str | None = None
+    refusal: str | None = None
+    start_code: str | None = None

@@ -1,0 +1,112 @@
+"""Inputs that properties are tried on: points of the domain and directions, as recipes.
+
+The points are those of :mod:`eostheory.strategies`: few-digit coordinates for up to
+:data:`~eostheory.strategies.vectors.FEW` parameters, else the start plus a step along a direction
+that a small number stands for, which shrinks to the start itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from eostheory.check.finding import Recipe
+from eostheory.check.subject import Subject
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from eostheory.strategies import Drawn
+
+
+def points(subject: Subject) -> SearchStrategy[Recipe]:
+    """Points (D,) of the domain, the start among them; or the user's, with ``points=``.
+
+    What lies outside of the domain is not drawn.
+    """
+    from hypothesis import strategies as st
+
+    from eostheory.strategies import drawn_points
+    from eostheory.strategies.vectors import FEW
+
+    domain = subject.domain
+    drawn: SearchStrategy[Recipe]
+    if subject.points is not None:
+        drawn = subject.points.map(lambda w: _of_user(w, subject))
+    else:
+        few = subject.size <= FEW
+        around = subject.start if domain.center is not None or not few else None
+        drawn = drawn_points(
+            subject.size,
+            around,
+            domain.low,
+            domain.high,
+            spread=None if domain.center is None else domain.radius,
+            hole=domain.hole,
+        ).map(lambda point: _recipe(point, subject))
+        if few:
+            drawn = st.one_of(drawn, st.builds(start_itself, st.just(subject)))
+    return drawn.filter(lambda recipe: recipe.tensor in domain)
+
+
+def directions(subject: Subject) -> SearchStrategy[Recipe]:
+    """Unit vectors (D,): coordinate directions first."""
+    from eostheory.strategies import drawn_directions
+
+    return drawn_directions(subject.size).map(lambda drawn: _recipe(drawn, subject))
+
+
+def start_itself(subject: Subject) -> Recipe:
+    """The start of the real runs."""
+    return Recipe(subject.start, "start", {"kind": "start"})
+
+
+def written_out(w: Tensor) -> Recipe:
+    """A tensor as its own numbers."""
+    values = [float(x) for x in w.reshape(-1)]
+    code = f"torch.tensor([{', '.join(map(repr, values))}], dtype=torch.float64)"
+    if len(set(values)) == 1 and len(values) > 4:
+        code = f"torch.full(({len(values)},), {values[0]!r}, dtype=torch.float64)"
+    return Recipe(w, code, {"kind": "coordinates", "values": values})
+
+
+def remake(data: Mapping[str, Any], subject: Subject) -> Recipe:
+    """A recipe from its recorded ``data``.
+
+    Raises:
+        ValueError: data of no known kind, or of another size.
+    """
+    from eostheory.strategies import rebuild
+
+    if data.get("kind") == "start":
+        return start_itself(subject)
+    tensor = rebuild(data, subject.start).to(subject.start)
+    if tensor.shape != (subject.size,):
+        raise ValueError(
+            f"the recorded input has shape {tuple(tensor.shape)}, but the loss takes "
+            f"({subject.size},): is it another loss, or another version of it?"
+        )
+    return Recipe(tensor, written_out(tensor).code, dict(data))
+
+
+def _recipe(drawn: Drawn, subject: Subject) -> Recipe:
+    return Recipe(drawn.tensor.to(subject.start), drawn.code, drawn.data)
+
+
+def _of_user(w: Any, subject: Subject) -> Recipe:
+    """A point that the user's strategy drew, which may know its own code."""
+    if all(hasattr(w, name) for name in ("tensor", "code", "data")):
+        point, recipe = w.tensor, w
+    else:
+        point, recipe = w, None
+    if not isinstance(point, Tensor):
+        point = torch.as_tensor(point, dtype=torch.float64)
+    if point.shape != (subject.size,):
+        raise ValueError(
+            f"points= drew a tensor of shape {tuple(point.shape)}, expected ({subject.size},)"
+        )
+    point = point.detach().to(subject.start)
+    return written_out(point) if recipe is None else Recipe(point, recipe.code, recipe.data)
