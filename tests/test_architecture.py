@@ -26,7 +26,8 @@ BELOW = {
         *("curvature", "trajectories", "training", "derive", "strategies"),
     },
     "bench": {"numeric", "curvature", "trajectories", "training", "derive"},
-    "cli": {"formula", "claims", "suite", "report", "derive", "bench", "check"},
+    "experiments": {"numeric", "curvature", "trajectories", "training"},
+    "cli": {"formula", "claims", "suite", "report", "derive", "bench", "check", "experiments"},
 }
 """What each layer may import; symbolic and numeric never see each other."""
 

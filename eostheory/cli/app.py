@@ -205,3 +205,63 @@ def bench(
         command.list_cases()
     else:
         command.run_cases(names or [], repeat, quick, json_file)
+
+
+@app.command(
+    "run",
+    epilog="Exit codes: 0 nothing differs from the paper; 1 a finding differs; 2 usage, unknown "
+    "name or setting, a folder that holds something else, absent data; 4 internal error or a disk "
+    "that refuses; 130 interrupted (what was recorded is readable, --resume goes on).",
+)
+def run_experiment(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="paper/figure.", show_default=False)
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME otherwise."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")] = "",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.", show_default=False),
+    ] = None,
+    variant: Annotated[
+        str, typer.Option("--variant", help="A named set of settings: quick, paper.")
+    ] = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that the folder holds.")
+    ] = False,
+    changed_code: Annotated[
+        bool, typer.Option("--changed-code", help="Resume although the code has changed.")
+    ] = False,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Plots and report of what is there, no run.")
+    ] = False,
+    to_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Settings, choices and what is written.")
+    ] = False,
+) -> None:
+    """Run an experiment of a paper: records, plots, and the paper's numbers beside the measured."""
+    from eostheory.cli import run as command
+
+    if list_all:
+        command.list_experiments()
+    elif not name:
+        raise typer.BadParameter("give the NAME of an experiment, or --list")
+    elif describe:
+        command.describe_experiment(name)
+    else:
+        command.run_experiment(
+            name,
+            out,
+            device,
+            assignments or [],
+            variant,
+            resume,
+            changed_code,
+            report_only,
+            to_json,
+        )

@@ -1,0 +1,115 @@
+"""What ``eostheory run`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from eostheory.cli.guard import fail
+
+if TYPE_CHECKING:
+    from eostheory.experiments import Experiment
+
+_DIFFERS, _USAGE, _FAULT = 1, 2, 4
+
+
+def list_experiments() -> None:
+    """Print every experiment with what it shows."""
+    from eostheory.experiments import experiment, names
+
+    for name in names():
+        typer.echo(f"{name:<18} {experiment(name).title}")
+
+
+def describe_experiment(name: str) -> None:
+    """Print settings, variants, choices and what a run writes."""
+    from eostheory.experiments import settings as of
+
+    found = _experiment(name)
+    typer.echo(f"{found.name}: {found.title}")
+    typer.echo(f"claims: {', '.join(found.claims)}\n")
+    values = of.as_json(found.defaults())
+    for field in found.fields():
+        about = field.metadata
+        paper = "not said in the paper" if about["paper"] is None else f"paper: {about['paper']}"
+        typer.echo(f"  --set {field.name}={values[field.name]}  {about['text']} ({paper})")
+    for variant, changes in found.variants.items():
+        listed = ", ".join(f"{k}={v}" for k, v in changes.items())
+        typer.echo(f"  --variant {variant}: {listed}")
+    for name, swept in found.sweep.items():
+        typer.echo(f"  --sweep {name}={','.join(map(str, swept))}")
+    if found.choices:
+        typer.echo(f"\n{found.choices}")
+    typer.echo("\nplots: " + "; ".join(f"{p.name} ({p.caption})" for p in found.plots))
+    parts = found.parts(found.defaults())
+    typer.echo(
+        "records: " + ", ".join(f"runs/{part} ({rows} rows)" for part, rows in parts.items())
+    )
+
+
+def run_experiment(
+    name: str,
+    out: Path | None,
+    device: str,
+    assignments: Sequence[str],
+    variant: str,
+    resume: bool,
+    changed_code: bool,
+    report_only: bool,
+    to_json: bool,
+) -> None:
+    """Run, show the findings; exit code 1 where one differs from the paper."""
+    from eostheory.experiments import OutputError, SettingError
+    from eostheory.experiments import describe as again
+    from eostheory.experiments import run as run_one
+    from eostheory.experiments.progress import Bars
+    from eostheory.experiments.report import shown
+    from eostheory.experiments.settings import chosen
+    from eostheory.training import CheckpointError, RecordError
+
+    found = _experiment(name)
+    folder = out or Path("runs") / found.name.replace("/", "-")
+    try:
+        if report_only:
+            outcome = again(found, folder)
+        else:
+            settings = chosen(found, assignments, variant=variant)
+            with Bars() as bars:
+                outcome = run_one(
+                    found,
+                    settings,
+                    folder=folder,
+                    resume=resume,
+                    device=device or None,
+                    changed_code=changed_code,
+                    watch=bars.watch,
+                )
+    except (OutputError, SettingError, CheckpointError) as reason:
+        fail(str(reason), _USAGE)
+    except RecordError as reason:
+        fail(str(reason), _FAULT)
+    except KeyboardInterrupt:
+        fail(f"interrupted; go on with: eostheory run {name} --out {folder} --resume", 130)
+    if to_json:
+        typer.echo((folder / "report.json").read_text(encoding="utf-8"))
+    else:
+        glyphs = {True: "✓", False: "✗", None: "·"}
+        for one in outcome.findings:
+            typer.echo(f"{glyphs[one.agrees]} {one.name}: {shown(one.measured)}")
+            typer.echo(f"    paper: {one.paper}" + (f"  ({one.note})" if one.note else ""))
+        typer.echo(f"report: {folder / 'report.md'}")
+    if not outcome.agrees:
+        raise typer.Exit(_DIFFERS)
+
+
+def _experiment(name: str) -> Experiment:
+    from eostheory.experiments import UnknownExperiment, experiment
+
+    try:
+        return experiment(name)
+    except UnknownExperiment as reason:
+        fail(str(reason), _USAGE)
+    raise AssertionError("fail() ends the command")  # pragma: no cover

@@ -1,0 +1,43 @@
+"""The experiments that there are, by name; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+
+from eostheory.experiments.experiment import Experiment
+
+_MODULES = {
+    "damian23/fig-2": "damian23.four_stages",
+}
+"""Module of each experiment, which defines ``EXPERIMENT``."""
+
+
+class UnknownExperiment(KeyError):
+    """No experiment of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def names() -> tuple[str, ...]:
+    """All names, ``paper/figure``."""
+    return tuple(_MODULES)
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        UnknownExperiment: there is none; the message names the nearest.
+    """
+    if name not in _MODULES:
+        near = difflib.get_close_matches(name, _MODULES, 1, 0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UnknownExperiment(
+            f"unknown experiment {name!r}{hint} 'eostheory run --list' shows all"
+        )
+    module = import_module(f"eostheory.experiments.{_MODULES[name]}")
+    found = module.EXPERIMENT
+    assert isinstance(found, Experiment)
+    return found

@@ -1,0 +1,1 @@
+"""The experiments of damian23, *Self-Stabilization*."""

@@ -1,0 +1,1 @@
+"""The experiments of li22, *Analyzing Sharpness along GD Trajectory*."""

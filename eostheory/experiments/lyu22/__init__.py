@@ -1,0 +1,1 @@
+"""The experiments of lyu22, *Understanding the Generalization Benefit of Normalization Layers*."""
