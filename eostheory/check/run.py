@@ -1,0 +1,423 @@
+"""Real runs that several checks share: gradient descent to the edge of stability and past it.
+
+Every run has a budget of steps, so that what is found does not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from eostheory.check.finding import Status
+from eostheory.curvature import Products, Tracker
+from eostheory.numeric.dynamics import checked
+from eostheory.numeric.events import NumericEvent
+from eostheory.numeric.objective import Objective
+from eostheory.training.center import Center, expand
+from eostheory.training.constrained import EdgeNotReached, reach_edge
+from eostheory.training.projection import Projector
+from eostheory.training.quantities import Coefficients, coefficients, is_scale_invariant
+
+if TYPE_CHECKING:
+    from eostheory.check.context import Context
+
+STEADY = 0.5
+"""Steps of the way there, times the sharpness: a quarter of the stability limit, so that the way
+is that of gradient flow up to a part of it."""
+
+SMALL = 0.07
+"""The epsilon that is looked for where no learning rate is given."""
+
+ABOVE = 1.05
+"""A start with more than this times the edge is above it."""
+
+FAR = 10.0
+"""The way ends at a distance of so many times the size of its beginning (at least 1)."""
+
+DECAY = 5e-4
+"""Weight decay over the sharpness where none is given: epsilon = 2 sqrt(2 DECAY) = 0.06."""
+
+
+@dataclass(frozen=True, eq=False)
+class Waypoint:
+    """A point of the way to the edge.
+
+    Args:
+        w: (D,).
+        time: of gradient flow.
+        sharpness: top eigenvalue.
+        alpha: ``-grad L . grad S`` without the part along u, which is zero on the stable set.
+        noise: what rounding may make of alpha.
+        value: of the loss.
+    """
+
+    w: Tensor = field(repr=False)
+    time: float
+    value: float
+    sharpness: float
+    alpha: float
+    noise: float
+
+    @property
+    def epsilon(self) -> float:
+        """``eta sqrt(alpha)`` were the edge here, ``eta = 2/S``."""
+        return 2 * math.sqrt(self.alpha) / self.sharpness if self.rising else math.nan
+
+    @property
+    def rising(self) -> bool:
+        """Progressive sharpening, beyond rounding, of a positive sharpness."""
+        return self.sharpness > 0 and self.alpha > self.noise
+
+
+class _Choice(NamedTuple):
+    """Learning rate, why, where descent starts (None where it meets no edge), its steps."""
+
+    eta: float
+    why: str
+    start: Tensor | None
+    steps: int = 0
+
+
+class EdgeAbove(NumericEvent):
+    """Descent starts above the edge of stability, or jumps over it."""
+
+    def __init__(self, sharpness: float, eta: float, step: int = 0) -> None:
+        where = f"is {sharpness:.6g} at the start" if step == 0 else f"jumps to {sharpness:.6g}"
+        super().__init__(
+            f"the sharpness {where}, above the edge 2/eta = {2 / eta:.6g}: lower the learning rate "
+            f"below {2 / sharpness:.3g}, or start elsewhere"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class EdgePoint:
+    """Where the sharpness is 2/eta.
+
+    Args:
+        point: (D,).
+        u: (D,) unit top eigenvector.
+        slope: (D,) ``grad S = D^3 L[u, u, .]``.
+        gradient: (D,) ``grad L``.
+        sharpness: S, near ``2/eta``.
+        next_value: the second eigenvalue.
+        eta: learning rate.
+        reached: whether gradient descent with ``eta`` came here from below.  If not it is the
+            point of the largest sharpness on the way, and ``eta = 2/S``.
+        step: of gradient descent.
+        how: a sentence for the report.
+    """
+
+    point: Tensor = field(repr=False)
+    u: Tensor = field(repr=False)
+    slope: Tensor = field(repr=False)
+    gradient: Tensor = field(repr=False)
+    sharpness: float
+    next_value: float
+    eta: float
+    reached: bool
+    step: int
+    how: str
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """alpha, beta, delta, epsilon here."""
+        return coefficients(self.gradient, self.slope, self.u, self.eta)
+
+
+class RealRun:
+    """Gradient descent on the loss of a context, with weight decay if the loss is scale-invariant.
+
+    Attributes (made when first asked for):
+        decay: weight decay; the loss of the run is ``L(w) + decay |w|^2 / 2``.
+        objective: that.
+        way: points along descent with steps far below the edge, as gradient flow goes.
+        eta, why: learning rate, and where it comes from.
+        edge: where descent meets the edge, or None where no sharpness is positive.
+        center: Taylor data at the point of the stable set next to it, or None; ``missing`` says
+            why not.
+
+    Raises (from most attributes):
+        NumericEvent: the loss is not finite, or an eigenpair did not converge.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.missing = ""
+
+    @cached_property
+    def large(self) -> bool:
+        """Many parameters: fewer steps, fewer measurements."""
+        return self.ctx.subject.size > 200
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of gradient descent in a run past the edge."""
+        return max(60, self.ctx.profile.steps // (5 if self.large else 2))
+
+    def tracker(self, repeated: str = "keep") -> Tracker:
+        """A fresh tracker of the top pair."""
+        return Tracker(1, repeated=repeated, dense_below=64)
+
+    @cached_property
+    def begin(self) -> Tensor:
+        """(D,) where the way begins: the start, or a point beside it where the start is stationary
+        (nothing moves from there)."""
+        w = self.ctx.subject.start.detach().clone()
+        _, gradient = self.ctx.subject.objective.value_and_gradient(w)
+        eps = torch.finfo(w.dtype).eps
+        length = max(1.0, float(torch.linalg.vector_norm(w)))
+        if float(torch.linalg.vector_norm(gradient)) > 1e3 * eps * length:
+            return w
+        draw = torch.Generator().manual_seed(0)
+        beside = torch.randn(len(w), generator=draw, dtype=torch.float64).to(w)
+        return w + 0.5 * length * beside / torch.linalg.vector_norm(beside)
+
+    @cached_property
+    def scale_invariant(self) -> bool:
+        """Whether the loss depends on the direction of w only."""
+        found = self.ctx.outcomes.get("scale-invariant")
+        if found is not None:
+            return found.status is Status.PASS
+        if self.ctx.subject.declared.scale_invariant is not None:
+            return self.ctx.subject.declared.scale_invariant
+        return is_scale_invariant(self.ctx.subject.objective, self.begin)
+
+    @cached_property
+    def decay(self) -> float:
+        """Weight decay: as given, or small for a scale-invariant loss (whose weights, and with
+        them 1/sharpness, grow without bound otherwise), or none."""
+        given = self.ctx.subject.weight_decay
+        if given is not None:
+            return given
+        if not self.scale_invariant:
+            return 0.0
+        with Products(self.ctx.subject.objective, self.begin) as products:
+            top = float(self.tracker()(products).values[0])
+        return DECAY * abs(top) if top else DECAY
+
+    @cached_property
+    def objective(self) -> Objective:
+        """``L(w) + decay |w|^2/2``."""
+        return with_decay(self.ctx.subject.objective, self.decay)
+
+    @cached_property
+    def way(self) -> tuple[Waypoint, ...]:
+        """Descent with steps of ``1/(2 S)``, measured now and then; ends where the loss does."""
+        count, every = (160, 8) if self.large else (200, 2)
+        found: list[Waypoint] = []
+        far = FAR * max(1.0, float(torch.linalg.vector_norm(self.begin)))
+        w, time, rate = self.begin, 0.0, 0.0
+        follow = self.tracker()
+        try:
+            for step in range(count + 1):
+                if step % every == 0:
+                    at = self._waypoint(w, time, follow)
+                    found.append(at)
+                    rate = STEADY / self._stiffness(w, at.sharpness)
+                value, gradient = self.objective.value_and_gradient(w)
+                size = float(torch.linalg.vector_norm(gradient))
+                if size == 0.0:
+                    break
+                # No step longer than a tenth of the weights, where there is no curvature.
+                reach = 0.1 * max(1.0, float(torch.linalg.vector_norm(w)))
+                h = min(rate, reach / size)
+                after = w - h * gradient
+                contains = self.ctx.subject.domain.contains
+                if contains is not None and not contains(after):
+                    break
+                if float(self.objective(after).detach()) > float(value) and h < rate:
+                    break
+                if float(torch.linalg.vector_norm(after - self.begin)) > far:
+                    break
+                w, time = after, time + h
+        except NumericEvent:
+            if not found:
+                raise
+        return tuple(found)
+
+    def _stiffness(self, w: Tensor, top: float) -> float:
+        """Size of the Hessian: its top eigenvalue, or along the gradient where that is larger."""
+        with Products(self.objective, w) as products:
+            size = torch.linalg.vector_norm(products.gradient)
+            along = products(products.gradient / size) if float(size) > 0 else products.gradient
+        return max(abs(top), float(torch.linalg.vector_norm(along)), 1e-12)
+
+    def _waypoint(self, w: Tensor, time: float, follow: Tracker) -> Waypoint:
+        center = expand(self.objective, w, follow)
+        with center.products:
+            # Along u the stable set has no gradient.
+            off = center.gradient - torch.dot(center.gradient, center.u) * center.u
+            alpha = -float(torch.dot(off, center.slope))
+            lengths = torch.linalg.vector_norm(center.gradient) * torch.linalg.vector_norm(
+                center.slope
+            )
+            # u is off by residual/gap, and grad S by as much of the third derivative.
+            gap = max(center.sharpness - center.next_value, 1e-300)
+            part = 1e-12 + min(1.0, center.residual / gap)
+            scale = float(torch.linalg.vector_norm(center.gradient)) * abs(center.sharpness)
+            noise = part * float(lengths) + 1e-13 * scale
+            return Waypoint(w, time, center.value, center.sharpness, alpha, noise)
+
+    @cached_property
+    def _chosen(self) -> _Choice | None:
+        """None without positive sharpness."""
+        given = self.ctx.subject.learning_rate
+        if given is not None:
+            most = self.ctx.profile.steps // (2 if self.large else 1)
+            return _Choice(given, f"eta = {given:g} as given", self.begin, most)
+        way = self.way
+        positive = [at for at in way if at.sharpness > 0]
+        if not positive:
+            return None
+        level = _level(way)
+        if level is None:
+            top = max(positive, key=lambda at: at.sharpness)
+            return _Choice(2 / top.sharpness, "gradient flow has no progressive sharpening", None)
+        low, at, edge = level
+        spread = math.log10(edge / (edge - way[low].sharpness))
+        eta = float(f"{2 / edge:.{max(3, 2 + math.ceil(spread))}g}")
+        why = (
+            f"eta = {eta:g}, chosen so that 2/eta is a sharpness that gradient flow rises to: it "
+            f"goes from {way[low].sharpness:.4g} to {max(p.sharpness for p in way[low:]):.4g}"
+        )
+        steps = int(4 * (way[at].time - way[at - 1].time) / eta) + 40
+        return _Choice(eta, why, way[at - 1].w, steps)
+
+    @property
+    def eta(self) -> float:
+        """The learning rate; NaN where no sharpness is positive."""
+        return self._chosen.eta if self._chosen else math.nan
+
+    @property
+    def why(self) -> str:
+        """Where the learning rate comes from."""
+        return self._chosen.why if self._chosen else "no point with a positive sharpness was met"
+
+    @cached_property
+    def edge(self) -> EdgePoint | None:
+        """Where descent meets the edge; ``reached`` tells whether it did."""
+        choice = self._chosen
+        if choice is None:
+            self.missing = self.why
+            return None
+        if choice.start is None:
+            self.missing = choice.why
+        else:
+            try:
+                found = self._approach(choice.start, choice.eta, choice.steps)
+            except EdgeNotReached as event:
+                self.missing = str(event)
+            except NumericEvent as event:
+                self.missing = f"descent with eta = {choice.eta:g} did not reach the edge: {event}"
+            else:
+                how = f"gradient descent meets 2/eta = {2 / choice.eta:.6g} ({choice.why})"
+                return self._edge_point(found[1], choice.eta, True, found[0], how)
+        positive = [at for at in self.way if at.sharpness > 0]
+        if not positive:
+            return None
+        top = max(positive, key=lambda at: at.sharpness)
+        how = f"the edge was not met; the largest sharpness on the way is {top.sharpness:.6g}"
+        return self._edge_point(top.w, 2 / top.sharpness, False, 0, how)
+
+    def _approach(self, w: Tensor, eta: float, most: int) -> tuple[int, Tensor]:
+        """Step and iterate at which the edge is met: long strides, then step by step."""
+        stride = 8 if self.large else 4
+        follow, step, top, mark, at = self.tracker(), 0, math.nan, w, 0
+        while step <= most:
+            with Products(self.objective, w, step=step) as products:
+                top = float(follow(products).values[0])
+            if top >= 1.9 / eta:
+                break
+            mark, at = w, step
+            for _ in range(stride):
+                _, gradient = self.objective.value_and_gradient(w)
+                w = checked(w - eta * gradient, step)
+            step += stride
+        else:
+            raise EdgeNotReached(step, top, eta)
+        if step == 0 and top > ABOVE * 2 / eta:
+            raise EdgeAbove(top, eta)
+        # The stride before may have passed the place already.
+        found = reach_edge(
+            self.objective, mark, eta, max(most - at, stride), tracker=self.tracker()
+        )
+        if found.sharpness > ABOVE * 2 / eta:
+            raise EdgeAbove(found.sharpness, eta, at + found.step)
+        return at + found.step, found.point
+
+    def _edge_point(
+        self, w: Tensor, eta: float, reached: bool, step: int, how: str
+    ) -> EdgePoint:  # fmt: skip
+        center = expand(self.objective, w, self.tracker())
+        with center.products:
+            return EdgePoint(
+                w, center.u, center.slope, center.gradient.clone(), center.sharpness,
+                center.next_value, eta, reached, step, how,
+            )  # fmt: skip
+
+    @cached_property
+    def center(self) -> Center | None:
+        """The point of the stable set next to the edge: ``S = 2/eta``, ``grad L . u = 0``."""
+        edge = self.edge
+        if edge is None or not edge.reached:
+            return None
+        project = Projector(
+            self.objective, edge.eta, tolerance=1e-8, inactive="manifold", tracker=self.tracker(),
+        )  # fmt: skip
+        try:
+            found = project(edge.point)
+        except NumericEvent as event:
+            self.missing = f"no point of the stable set next to the edge: {event}"
+            return None
+        if not found.active:
+            self.missing = "the stable set next to the edge has a sharpness below 2/eta"
+            found.center.products.close()
+            return None
+        return found.center
+
+
+def with_decay(objective: Objective, decay: float) -> Objective:
+    """``L(w) + decay |w|^2/2``."""
+    if decay == 0.0:
+        return objective
+    if len(objective.chunks) == 1:
+        only = next(iter(objective.chunks))
+        return replace(objective, chunks=(lambda w: only(w) + decay / 2 * torch.dot(w, w),))
+    chunks = (*objective.chunks, lambda w: decay / 2 * torch.dot(w, w))
+    return replace(objective, chunks=chunks, predictors=objective.predictors)
+
+
+def _level(way: tuple[Waypoint, ...]) -> tuple[int, int, float] | None:
+    """Where the sharpness begins to rise, a point above the edge, and the edge.
+
+    The sharpness rises from where it begins, or from its lowest point if it never gets above
+    that.  Of the places on the rise with progressive sharpening, the first with an epsilon of at
+    most ``SMALL``, or the one with the smallest.
+    """
+    values = [at.sharpness for at in way]
+    for low in (0, min(range(len(way)), key=values.__getitem__)):
+        high = max(range(low, len(way)), key=values.__getitem__)
+        rise = values[high] - values[low]
+        if not values[low] > 0 or rise <= 1e-6 * values[low]:
+            continue
+        highest, places = values[low], []
+        for k in range(low + 1, high + 1):
+            part = (values[k] - values[low]) / rise
+            if values[k] > highest and 0.1 <= part <= 0.97 and way[k].rising:
+                places.append(k)
+            highest = max(highest, values[k])
+        if not places:
+            places = [k for k in range(low + 1, high + 1) if way[k].rising][:1]
+        if not places:
+            continue
+        small = [k for k in places if way[k].epsilon <= SMALL]
+        best = small[0] if small else min(places, key=lambda k: way[k].epsilon)
+        before = max(values[low:best])
+        edge = (before + values[best]) / 2 if before < values[best] else values[best]
+        return low, best, min(edge, values[low] + 0.97 * rise)
+    return None
