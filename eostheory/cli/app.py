@@ -144,14 +144,34 @@ def show(
 def replay(
     case: Annotated[
         str,
-        typer.Argument(metavar="CASE", help="ID@PROFILE:SEED, as reports print it, or an id."),
+        typer.Argument(
+            metavar="CASE",
+            help="ID@PROFILE:SEED, as reports print it, or an id; or a report of check-loss, as "
+            "FILE.json#CHECK.",
+        ),
     ],
     folder: o.Folder = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            metavar="TARGET",
+            help="Where the loss of a report is, if the report does not say, or to try another.",
+        ),
+    ] = "",
 ) -> None:
-    """Judge a reported case again, from nothing, and show it."""
-    from eostheory.cli.commands import replay_case
+    """Judge a reported case again, from nothing, and show it.
 
-    replay_case(case, folder)
+    For a report of check-loss: the counterexample is tried again; 1 if it is still one.
+    """
+    if ".json" in case:
+        from eostheory.cli.check_loss import replay_counterexample
+
+        replay_counterexample(case, target)
+    else:
+        from eostheory.cli.commands import replay_case
+
+        replay_case(case, folder)
 
 
 @app.command(epilog=o.EXIT_CODES)
@@ -168,6 +188,72 @@ def template(
     from eostheory.cli.template import write_template
 
     write_template(folder, paper)
+
+
+@app.command("check-loss", epilog=o.LOSS_EXIT_CODES)
+def check_loss(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="package.module:function or path.py:function: a function of a flat tensor, a "
+            "sympy expression, a dict of arguments of check_loss, or a function without arguments "
+            "that returns one of these.",
+            show_default=False,
+        ),
+    ] = "",
+    size: o.LossSize = None,
+    start: o.LossStart = "",
+    learning_rate: o.LossLearningRate = None,
+    weight_decay: o.LossWeightDecay = None,
+    scale_invariant: o.LossScaleInvariant = None,
+    checks: o.LossChecks = None,
+    exclude: o.LossExclude = None,
+    expect: o.LossExpect = None,
+    profile: o.LossProfile = None,
+    seed: o.LossSeed = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 where a check could not be decided.")
+    ] = False,
+    list_checks: Annotated[
+        bool, typer.Option("--list", help="List the checks with what each says.")
+    ] = False,
+    json_file: Annotated[
+        str, typer.Option("--json", metavar="FILE", help="Write the report as JSON ('-': stdout).")
+    ] = "",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the report as JUnit XML.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="DIR", help="Write the report as a page.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="DIR", help="Write the curves of the real runs as SVG."),
+    ] = None,
+) -> None:
+    """Property-test a loss: which theorems apply to it, and do their predictions hold?"""
+    from eostheory.cli import check_loss as command
+
+    if list_checks:
+        command.list_checks()
+        return
+    if not target:
+        command.fail("a target is missing: package.module:function or path.py:function", 2)
+    given = {
+        "size": size,
+        "start": command.numbers(start, "--start") if start else None,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "scale_invariant": scale_invariant,
+        "checks": command.words(checks) or None,
+        "exclude": command.words(exclude) or None,
+        "profile": profile.value if profile else None,
+        "seed": seed,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    reports = command.LossReports(json_file, junit, html, plot)
+    command.check_target(target, options, expect or (), strict, reports)
 
 
 @app.command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -24,7 +25,7 @@ def guard() -> Iterator[None]:
         fail("interrupted", Exit.INTERRUPTED)
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     """Print ``message`` to stderr and end with ``code``."""
     typer.echo(f"eostheory: {message}", err=True)
     raise typer.Exit(int(code))

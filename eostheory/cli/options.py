@@ -77,6 +77,23 @@ EXIT_CODES = """Exit codes:
 130  interrupted
 """
 
+LOSS_EXIT_CODES = """Exit codes:
+
+0  all as expected
+
+1  a check fails that was not expected to, or an expected failure passes
+
+2  usage, unknown check, or a target that gives no loss
+
+3  --strict, and a check could not be decided
+
+4  internal error
+
+5  nothing selected
+
+130  interrupted; the report of what was done is written
+"""
+
 HELP = {"help_option_names": ["-h", "--help"]}
 
 _SELECT = "Which claims"
@@ -169,4 +186,89 @@ NoCache = Annotated[
 Folder = Annotated[
     Path | None,
     typer.Option("--in", metavar="PATH", help="Folder of proofs; the bundled ones otherwise."),
+]
+
+_LOSS = "The loss"
+_CHECKS = "Which checks"
+
+LossSize = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        min=1,
+        metavar="D",
+        help="Number of parameters; not needed with --start, a module or sympy.",
+        rich_help_panel=_LOSS,
+    ),
+]
+LossStart = Annotated[
+    str,
+    typer.Option(
+        "--start",
+        metavar="X,Y,...",
+        help="Where real runs begin.",
+        rich_help_panel=_LOSS,
+        show_default=False,
+    ),
+]
+LossLearningRate = Annotated[
+    float | None,
+    typer.Option("--learning-rate", metavar="ETA", help="Of the real runs.", rich_help_panel=_LOSS),
+]
+LossWeightDecay = Annotated[
+    float | None,
+    typer.Option(
+        "--weight-decay", metavar="LAMBDA", help="Of the real runs.", rich_help_panel=_LOSS
+    ),
+]
+LossScaleInvariant = Annotated[
+    bool | None,
+    typer.Option(
+        "--scale-invariant/--no-scale-invariant",
+        help="Declare L(c w) = L(w) for c > 0, or that it is not so; otherwise it is found out.",
+        rich_help_panel=_LOSS,
+    ),
+]
+LossChecks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--checks",
+        metavar="NAMES",
+        help="Only these checks, with commas (--list shows them).",
+        rich_help_panel=_CHECKS,
+    ),
+]
+LossExclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude", metavar="NAMES", help="All checks but these.", rich_help_panel=_CHECKS
+    ),
+]
+LossExpect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expect",
+        metavar="NAME=REASON",
+        help="A check that must fail, and why; again for another.",
+        rich_help_panel=_CHECKS,
+    ),
+]
+LossProfile = Annotated[
+    Profile | None,
+    typer.Option(
+        "--profile",
+        help="How many inputs and steps; 'default' if the target does not say.",
+        rich_help_panel=_JUDGE,
+        show_default=False,
+    ),
+]
+LossSeed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        metavar="N",
+        help="Of the drawn inputs; 0 if the target does not say.",
+        rich_help_panel=_JUDGE,
+    ),
 ]

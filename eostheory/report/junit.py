@@ -34,10 +34,10 @@ def junit(report: Mapping[str, Any]) -> str:
     root = Element("testsuites", name="eostheory")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for paper, claims in by_paper(claims_of(report)).items():
-        suite = SubElement(root, "testsuite", name=_legal(paper))
+        suite = SubElement(root, "testsuite", name=legal(paper))
         suite.set("timestamp", str(report.get("created", ""))[:19])
         facts = {"profile": report.get("profile"), "seed": report.get("seed")}
-        _properties(suite, {**facts, "eostheory": report.get("eostheory")})
+        properties(suite, {**facts, "eostheory": report.get("eostheory")})
         outcomes = [_case(suite, claim, summary) for claim in claims]
         counts = {
             "tests": len(outcomes),
@@ -67,8 +67,8 @@ def _broken(root: Element, scripts: Mapping[str, str]) -> int:
     for key in ("failures", "skipped"):
         suite.set(key, "0")
     for path, trace in scripts.items():
-        case = SubElement(suite, "testcase", classname="import", name=_legal(path), time="0.000")
-        SubElement(case, "error", message="cannot be imported").text = _legal(trace)
+        case = SubElement(suite, "testcase", classname="import", name=legal(path), time="0.000")
+        SubElement(case, "error", message="cannot be imported").text = legal(trace)
     return len(scripts)
 
 
@@ -97,7 +97,7 @@ def outcome(record: Record, summary: Mapping[str, Any]) -> tuple[str, str]:
 
 def _case(suite: Element, claim: Record, summary: Mapping[str, Any]) -> str:
     paper, _, name = str(claim["id"]).partition("/")
-    case = SubElement(suite, "testcase", classname=_legal(paper), name=_legal(name or paper))
+    case = SubElement(suite, "testcase", classname=legal(paper), name=legal(name or paper))
     case.set("time", f"{float(claim['seconds']):.3f}")
     facts = {key: claim[key] for key in ("verdict", "expected", "kind", "check", "where")}
     for witness, score in (claim["mutants"] or {}).items():
@@ -105,25 +105,26 @@ def _case(suite: Element, claim: Record, summary: Mapping[str, Any]) -> str:
         facts[f"mutants.{witness}"] = f"{score.get('killed', 0)}/{score.get('total', 0)}"
     if claim["improved"]:
         facts["improved"] = "true"
-    _properties(case, {**facts, "nature": claim["nature"], "reason": claim["expected_reason"]})
+    properties(case, {**facts, "nature": claim["nature"], "reason": claim["expected_reason"]})
     result, why = outcome(claim, summary)
     if result in ("failure", "error"):
-        problem = SubElement(case, result, message=_legal(why), type=_legal(str(claim["verdict"])))
-        problem.text = _legal(explain(claim))
+        problem = SubElement(case, result, message=legal(why), type=legal(str(claim["verdict"])))
+        problem.text = legal(explain(claim))
     elif result == "skipped":
         SubElement(case, "skipped", message=why)
     elif claim["verdict"] in ("refuted", "undecided"):
-        SubElement(case, "system-out").text = _legal(explain(claim))
+        SubElement(case, "system-out").text = legal(explain(claim))
     return result
 
 
-def _properties(parent: Element, facts: Mapping[str, Any]) -> None:
+def properties(parent: Element, facts: Mapping[str, Any]) -> None:
+    """Enter facts as properties; those without a value are left out."""
     box = SubElement(parent, "properties")
     for name, value in facts.items():
         if value not in (None, ""):
-            SubElement(box, "property", name=_legal(name), value=_legal(str(value)))
+            SubElement(box, "property", name=legal(name), value=legal(str(value)))
 
 
-def _legal(text: str) -> str:
+def legal(text: str) -> str:
     """``text`` without the characters that XML 1.0 forbids."""
     return _CONTROL.sub("\ufffd", text)
