@@ -73,6 +73,13 @@ def written_out(w: Tensor) -> Recipe:
     return Recipe(w, code, {"kind": "coordinates", "values": values})
 
 
+def recipe(tensor: Tensor, subject: Subject) -> Recipe:
+    """A recipe of any tensor: the start by its name, others as their numbers."""
+    if tensor.shape == subject.start.shape and torch.equal(tensor, subject.start):
+        return start_itself(subject)
+    return written_out(tensor.detach())
+
+
 def remake(data: Mapping[str, Any], subject: Subject) -> Recipe:
     """A recipe from its recorded ``data``.
 

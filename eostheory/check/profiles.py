@@ -30,3 +30,14 @@ PROFILES = {
     "default": Profile("default", 60, 1000),
     "thorough": Profile("thorough", 400, 5000),
 }
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in PROFILES:
+        raise ValueError(f"profile is {name!r}, expected one of {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -77,6 +77,7 @@ class Subject:
         target: how to import it again (``module:function``, ``path.py:function``), if known.
         refusal: why :func:`~eostheory.numeric.objective.module_objective` would not take the
             module; the checks show the same thing.
+        module, criterion, inputs, targets: what the user gave, for kind module.
         start_code: a Python expression for ``start``, where it can be written in one line.
     """
 
@@ -94,4 +95,8 @@ class Subject:
     expression: tuple[Any, tuple[Any, ...]] | None = None
     target: str | None = None
     refusal: str | None = None
+    module: Any = field(default=None, repr=False)
+    criterion: Any = field(default=None, repr=False)
+    inputs: Any = field(default=None, repr=False)
+    targets: Any = field(default=None, repr=False)
     start_code: str | None = None

@@ -42,6 +42,7 @@ def build(
     dtype: torch.dtype,
     device: torch.device | str | None,
     output: str | None,
+    probe: bool = True,
 ) -> tuple[Objective, Tensor]:
     """See :func:`eostheory.numeric.objective.module_objective`."""
     if dtype not in PRECISIONS:
@@ -95,6 +96,8 @@ def build(
         ),
         examples=tuple(counts),
     )
+    if not probe:
+        return objective, start
     values = _probe(objective, network, start)
     if several:
         with objective.guarded():

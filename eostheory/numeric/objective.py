@@ -229,6 +229,7 @@ def module_objective(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str | None = None,
     output: str | None = None,
+    probe: bool = True,
 ) -> tuple[Objective, Tensor]:
     """The loss of ``module`` on all of its data, and the parameters it has now.
 
@@ -252,6 +253,8 @@ def module_objective(
         device: where to compute; None for
             :func:`~eostheory.numeric.device.default_device`.
         output: name of the weight of the output layer; None to find it.
+        probe: whether to evaluate the loss and refuse one that is no smooth function of the
+            parameters; False for a caller that judges this itself.
 
     Returns:
         The objective, and the flat start of shape (D,).
@@ -265,4 +268,4 @@ def module_objective(
     """
     from eostheory.numeric.modules import build
 
-    return build(module, criterion, inputs, targets, chunk, reduction, dtype, device, output)
+    return build(module, criterion, inputs, targets, chunk, reduction, dtype, device, output, probe)

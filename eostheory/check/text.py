@@ -1,0 +1,114 @@
+"""A report of ``check_loss`` as text: a table, what fails with its counterexample, what applies."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+GLYPHS = {"pass": "✓", "fail": "✗", "unknown": "?", "not-applicable": "·"}
+VERDICTS = {"applies": "✓", "fails": "✗", "unknown": "?"}
+
+_WIDTH = 100
+Record = Mapping[str, Any]
+
+
+def render(report: Record) -> str:
+    """The report (``LossReport.as_dict``) as text without colours."""
+    size = report["size"]
+    parts = [
+        f"{report['name']}: {report['kind']}, {size} parameter{'' if size == 1 else 's'}; "
+        f"profile {report['profile']}, seed {report['seed']}.",
+        "",
+        *_table(report["findings"]),
+    ]
+    shown = [f for f in report["findings"] if f["status"] == "fail" or f["unexpected"]]
+    if shown:
+        parts += ["", *_joined(_failure(f) for f in shown)]
+    if broken := [f for f in (*report["findings"], *report["also_run"]) if f["error"]]:
+        parts += ["", *_joined([f"internal error in {f['check']}", f["error"].rstrip()]
+                               for f in broken)]
+    if report["applicability"]:
+        parts += ["", *_applicability(report["applicability"])]
+    parts += ["", _last(report)]
+    return "\n".join(parts)
+
+
+def number(value: Any) -> str:
+    """A number in few digits; texts as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _table(findings: Iterable[Record]) -> list[str]:
+    listed = list(findings)
+    width = max((len(f["check"]) for f in listed), default=0)
+    lines, group = [], None
+    for f in listed:
+        if f["group"] != group:
+            group = f["group"]
+            lines.append(f" {group}")
+        head = f"  {GLYPHS[f['status']]} {f['check']:<{width}}  "
+        lines += _hanging(head, _told(f))
+    return lines
+
+
+def _told(f: Record) -> str:
+    text = str(f["message"])
+    if f["expected_failure"] is not None:
+        expected = f"expected to fail: {f['expected_failure']}"
+        text += f" [{expected}]" if not f["unexpected"] else f" [but {expected}]"
+    return text
+
+
+def _failure(f: Record) -> list[str]:
+    lines = [f"{GLYPHS[f['status']]} {f['check']}: {f['summary']}"]
+    lines += _hanging("  ", str(f["message"]))
+    rows = [(k, number(f[k])) for k in ("measured", "expected", "tolerance") if f[k] is not None]
+    case = f["counterexample"]
+    if case is not None:
+        rows += [(k, _input(v)) for k, v in case["inputs"].items()]
+        rows += [(k.replace("_", " "), number(v)) for k, v in case["details"].items()]
+    width = max((len(k) for k, _ in rows), default=0)
+    for key, value in rows:
+        lines += _hanging(f"    {key:<{width}}  ", value)
+    if case is not None and case["python"]:
+        lines += ["    reproduce", *(f"      {line}".rstrip() for line in case["python"].splitlines())]
+    return lines
+
+
+def _input(value: Any) -> str:
+    return str(value["code"]) if isinstance(value, Mapping) else number(value)
+
+
+def _applicability(entries: Mapping[str, Record]) -> list[str]:
+    lines = [" theorems"]
+    width = max(len(name) for name in entries)
+    for name, entry in entries.items():
+        glyph = VERDICTS.get(str(entry.get("verdict")), "•")
+        head = f"  {glyph} {name:<{width}}  "
+        said = str(entry.get("message") or entry.get("verdict"))
+        lines += _hanging(head, said)
+    return lines
+
+
+def _last(report: Record) -> str:
+    counts = report["summary"]["counts"]
+    said = [f"{n} {status}" for status, n in counts.items() if n]
+    stopped = "interrupted; " if report["summary"]["interrupted"] else ""
+    return f"{stopped}{', '.join(said) or 'nothing was run'}; {report['summary']['seconds']:.1f} s"
+
+
+def _hanging(head: str, text: str) -> list[str]:
+    """``text`` after ``head``, further lines below its first."""
+    room = max(_WIDTH - len(head), 30)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return [(head + lines[0]).rstrip(), *(" " * len(head) + line for line in lines[1:])]
+
+
+def _joined(blocks: Iterable[list[str]]) -> list[str]:
+    found: list[str] = []
+    for block in blocks:
+        found += ["", *block] if found else block
+    return found
