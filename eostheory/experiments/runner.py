@@ -94,6 +94,14 @@ def run(
     return describe(experiment, folder, plots=plots)
 
 
+def complete(experiment: Experiment, settings: Any, folder: Path | str) -> bool:
+    """Whether a folder holds all parts of a run, ended, and their report."""
+    results = Results(folder)
+    there = set(results)
+    ended = (part in there and results[part].end for part in experiment.parts(settings))
+    return (Path(folder) / "report.json").exists() and all(ended)
+
+
 def describe(
     experiment: Experiment, folder: Path | str, *, plots: Sequence[str] = ("png", "svg")
 ) -> Outcome:

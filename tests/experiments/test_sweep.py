@@ -1,0 +1,136 @@
+"""Sweeps count each point once, whatever happens to the workers."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from eostheory.experiments import OutputError, Results, SettingError, experiment, run
+from eostheory.experiments.settings import chosen
+from eostheory.experiments.sweep import SweepError, sweep
+
+NAME = "damian23/fig-2"
+GRID = {"x": [0.05, 0.2], "eta": [0.1, 0.2]}
+
+
+def rows(folder):
+    return Results(folder)["descent"].rows
+
+
+def straight(folder, **values):
+    """The records of a run that nothing interrupts."""
+    found = experiment(NAME)
+    run(found, chosen(found, values=values), folder=folder, plots=())
+    return rows(folder)
+
+
+def when_recording(folder, act, least=200):
+    """Call ``act`` once some point has recorded ``least`` rows; the event tells whether it was."""
+
+    done = threading.Event()
+
+    def wait():
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for path in folder.rglob("records.f64"):
+                if path.stat().st_size > least * 64:
+                    act()
+                    done.set()
+                    return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return done
+
+
+def test_a_sweep_runs_every_combination_once(tmp_path):
+    found = sweep(NAME, GRID, folder=tmp_path, variant="quick", processes=2)
+    assert found.points == ((0.05, 0.1), (0.05, 0.2), (0.2, 0.1), (0.2, 0.2))
+    places = list((tmp_path / "points").iterdir())
+    assert len(places) == 4
+    assert "| 0.05 | 0.1 |" in (tmp_path / "sweep.md").read_text()
+    before = {p: (p / "runs/descent/records.f64").stat().st_mtime_ns for p in places}
+    again = sweep(NAME, GRID, folder=tmp_path, variant="quick", processes=2)
+    assert again.reports == found.reports
+    assert before == {p: (p / "runs/descent/records.f64").stat().st_mtime_ns for p in places}
+
+
+def test_a_wrong_value_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(SettingError, match="no setting 'xx'"):
+        sweep(NAME, {"xx": [1]}, folder=tmp_path / "a")
+    with pytest.raises(SettingError, match="expected a number"):
+        sweep(NAME, {"x": ["many"]}, folder=tmp_path / "b")
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_folder_of_another_sweep_is_left_alone(tmp_path):
+    (tmp_path / "sweep.json").write_text('{"experiment": "lyu22/fig-5"}')
+    with pytest.raises(OutputError, match="lyu22/fig-5"):
+        sweep(NAME, {"x": [0.1]}, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
+    out = tmp_path / "sweep"
+    grid = {"x": [0.1, 0.3], "steps": [3000]}
+
+    def kill():
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+    killed = when_recording(out, kill)
+    found = sweep(NAME, grid, folder=out, processes=2)
+    assert killed.is_set()
+    assert len(found.reports) == 2
+    for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), x=x, steps=3000))
+
+
+def _order(out):
+    from eostheory.experiments.session import configuration_of
+
+    return [configuration_of(p)["settings"]["x"] for p in sorted((out / "points").iterdir())]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    out = tmp_path / "sweep"
+    grid = {"x": [0.05, 0.1, 0.2, 0.3], "steps": [1500]}
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        victim = next(iter(client.run(os.getpid).values()))
+        killed = when_recording(out, lambda: os.kill(victim, signal.SIGKILL), least=100)
+        found = sweep(NAME, grid, folder=out, executor=client.get_executor())
+        assert killed.is_set()
+    assert [p[0] for p in found.points] == grid["x"]
+    assert len(list((out / "points").iterdir())) == 4
+    for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), x=x, steps=1500))
+
+
+def test_a_point_that_fails_is_named_and_the_others_are_there(tmp_path, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from eostheory.experiments import sweep as module
+
+    real = module.run_point
+
+    def fails(name, settings, folder):
+        if settings["x"] == 0.2:
+            raise OSError("no room")
+        real(name, settings, folder)
+
+    monkeypatch.setattr(module, "run_point", fails)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(SweepError, match=r"1 of 2 .*no room"):
+        sweep(NAME, {"x": [0.1, 0.2]}, folder=tmp_path, variant="quick", executor=pool)
+    assert len(list((tmp_path / "points").iterdir())) == 1
