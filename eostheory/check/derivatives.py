@@ -1,0 +1,392 @@
+"""Gradient, Hessian and third derivative by autograd against differences of what is below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from eostheory.check.context import Context
+from eostheory.check.differences import (
+    Comparison,
+    gradient_at,
+    length,
+    noise,
+    product_at,
+    reliable,
+    sampler,
+    scale_of,
+    shown,
+    value_at,
+)
+from eostheory.check.evaluation import EPS, first_line
+from eostheory.check.finding import Outcome, Undecided, Violated, not_applicable
+from eostheory.check.registry import check
+from eostheory.check.subject import Subject
+from eostheory.curvature import (
+    DerivativeCheck,
+    Products,
+    second_derivative_error,
+    third_derivative_error,
+)
+from eostheory.numeric.events import NumericEvent
+
+GROUP = "derivatives"
+ONE_BY_ONE = 24
+"""Up to this many coordinates of a gradient are compared one by one."""
+
+SMOOTH_ENOUGH = "the differences do not settle here: a kink is near, or the loss is very steep"
+ONE_SIDED = "the loss has no values on both sides"
+BELOW = ("evaluates", "pure", "deterministic", "double-precision", "differentiable")
+
+
+@check(
+    "gradient",
+    group=GROUP,
+    summary="The gradient by autograd is the slope of the values.",
+    needs=BELOW,
+)
+def gradient(context: Context) -> Outcome:
+    """Every coordinate, or (beyond 24) dense directions, bisected to the worst coordinate."""
+    subject = context.subject
+
+    def body(w: Tensor) -> float:
+        exact = gradient_at(subject, w)
+        slopes = _Slopes(subject, w, exact)
+        if subject.size <= ONE_BY_ONE:
+            blocks = [torch.tensor([i]) for i in range(subject.size)]
+        else:
+            everywhere = torch.arange(subject.size)
+            blocks = [everywhere, everywhere]
+        worst, told = 0.0, 0
+        for number, block in enumerate(blocks):
+            signs = torch.randint(0, 2, (subject.size,), generator=context.generator(f"g{number}"))
+            found = slopes.along(block, signs)
+            if found is None:
+                continue
+            if found.wrong:
+                raise _wrong_gradient(slopes, *slopes.narrowed(block, signs, found))
+            if found.told:
+                told += 1
+                worst = max(worst, found.error / found.size if found.size else 0.0)
+        if told < len(blocks):
+            raise Undecided(SMOOTH_ENOUGH)
+        return worst
+
+    return context.property(body, name="gradient", w=context.points())
+
+
+class _Slopes:
+    """Slopes of the values at one point, along blocks of coordinates."""
+
+    def __init__(self, subject: Subject, w: Tensor, exact: Tensor) -> None:
+        self.subject, self.w, self.exact = subject, w, exact
+        self.scale = scale_of(w)
+        self.value = lambda x: value_at(subject, x)
+        dense = torch.where(torch.arange(len(w), device=w.device) % 3 == 0, -1.0, 1.0).to(w)
+        at, _ = sampler(subject, self.value, w, dense / len(w) ** 0.5)
+        self.scatter = noise(at, self.scale)
+
+    def direction(self, block: Tensor, signs: Tensor) -> Tensor:
+        """The unit vector of equal entries up to sign on ``block``."""
+        u = torch.zeros_like(self.w)
+        entries = 2.0 * signs[block].to(u) - 1.0 if len(block) > 1 else torch.ones(1).to(u)
+        u[block.to(u.device)] = entries / len(block) ** 0.5
+        return u
+
+    def along(self, block: Tensor, signs: Tensor) -> Comparison | None:
+        u = self.direction(block, signs)
+        at, taken = sampler(self.subject, self.value, self.w, u)
+        return reliable(torch.dot(self.exact, u), at, taken, self.scale, self.scatter)
+
+    def narrowed(
+        self, block: Tensor, signs: Tensor, found: Comparison
+    ) -> tuple[Tensor, Comparison]:
+        """The smallest block on which the slope is still wrong."""
+        while len(block) > 1:
+            halves = [(half, self.along(half, signs)) for half in block.chunk(2)]
+            wrong = [(h, c) for h, c in halves if c is not None and c.wrong]
+            if not wrong:
+                break
+            # Along a block of n, what one coordinate is off by shows over sqrt(n).
+            block, found = max(wrong, key=lambda item: item[1].error * len(item[0]) ** 0.5)
+        return block, found
+
+
+def _wrong_gradient(slopes: _Slopes, block: Tensor, found: Comparison) -> Violated:
+    remedy = "is there a wrong backward(), a detach() or a no_grad() in the loss?"
+    layout = slopes.subject.objective.layout
+    relative = found.error / found.size
+    if len(block) == 1:
+        i = int(block)
+        measured, expected = float(slopes.exact[i]), float(found.found)
+        name = f", in {layout.where(i)}," if layout is not None else ""
+        return Violated(
+            f"coordinate {i}{name} of the gradient is {shown(measured)} by autograd, but the values "
+            f"of the loss rise by {shown(expected)}: it is off by {measured - expected:.3g} "
+            f"({relative:.2g} of it); {remedy}",
+            measured=measured,
+            expected=expected,
+            tolerance=found.allowed,
+            coordinate=i,
+            error=measured - expected,
+            relative_error=relative,
+        )
+    return Violated(
+        f"the slope of the values along coordinates {int(block[0])} to {int(block[-1])} is "
+        f"{shown(found.found)}, which autograd's gradient misses by {found.error:.3g} "
+        f"({relative:.2g} of it); {remedy}",
+        tolerance=found.allowed,
+        first=int(block[0]),
+        last=int(block[-1]),
+        error=found.error,
+        relative_error=relative,
+    )
+
+
+def _dense(w: Tensor, context: Context, name: str) -> Tensor:
+    drawn = torch.randn(len(w), generator=context.generator(name), dtype=torch.float64).to(w)
+    unit: Tensor = drawn / torch.linalg.vector_norm(drawn)
+    return unit
+
+
+def _told_apart(
+    subject: Subject,
+    w: Tensor,
+    u: Tensor,
+    exact: Callable[[], Tensor],
+    lower: Callable[[Tensor], Tensor],
+    screen: Callable[[], DerivativeCheck],
+) -> Comparison | float:
+    """The relative error where autograd is right, else what shows that it is wrong.
+
+    Most points are settled by the engine's own check; it takes the differences that agree best,
+    which can mislead beside a kink, so that its doubts are looked at again with more steps.
+    """
+    try:
+        first = screen()
+        if first.conclusive and not first.wrong:
+            return first.error
+    except (NumericEvent, ValueError, RuntimeError):
+        pass  # a step beyond where the loss is defined; the steps below stay inside
+    at, taken = sampler(subject, lower, w, u)
+    scale = scale_of(w)
+    found = reliable(exact(), at, taken, scale, noise(at, scale))
+    if found is None:
+        raise Undecided(ONE_SIDED)
+    if not found.wrong and not found.told:
+        raise Undecided(SMOOTH_ENOUGH)
+    if found.wrong:
+        return found
+    return found.error / found.size if found.size else 0.0
+
+
+def _wrong(what: str, exact: Tensor, found: Comparison, remedy: str) -> Violated:
+    i = int((exact - found.found).abs().argmax())
+    relative = found.error / found.size
+    return Violated(
+        f"{what} is off by {relative:.2g} of its length: entry {i} is {shown(exact[i])} by "
+        f"autograd, {shown(found.found[i])} by differences; {remedy}",
+        measured=float(exact[i]),
+        expected=float(found.found[i]),
+        tolerance=found.allowed,
+        coordinate=i,
+        error=found.error,
+        relative_error=relative,
+    )
+
+
+@check(
+    "hessian",
+    group=GROUP,
+    summary="Hessian-vector products by autograd are the slopes of the gradient.",
+    needs=(*BELOW, "gradient"),
+)
+def hessian(context: Context) -> Outcome:
+    """Along a drawn direction and along a dense one, all entries of the product."""
+    subject = context.subject
+    loss = subject.objective
+
+    def body(w: Tensor, u: Tensor) -> float:
+        worst = 0.0
+        for v in (u, _dense(w, context, "hessian")):
+            try:
+                exact = product_at(subject, w, v)
+            except (ValueError, RuntimeError, NotImplementedError) as error:
+                raise _no_derivative("second", error) from error
+            found = _told_apart(
+                subject,
+                w,
+                v,
+                lambda exact=exact: exact,  # type: ignore[misc]
+                lambda x: gradient_at(subject, x),
+                lambda v=v: second_derivative_error(loss, w, v),  # type: ignore[misc]
+            )
+            if isinstance(found, Comparison):
+                raise _wrong(
+                    "the Hessian times a direction",
+                    exact,
+                    found,
+                    "is there a backward() that is no function of its inputs alone (saved numbers, "
+                    "detach, numpy) or whose own backward is wrong?",
+                )
+            worst = max(worst, found)
+        return worst
+
+    return context.property(body, name="hessian", w=context.points(), u=context.directions())
+
+
+@check(
+    "third-derivative",
+    group=GROUP,
+    summary="Third derivatives by autograd are the slopes of Hessian-vector products.",
+    needs=(*BELOW, "gradient", "hessian"),
+)
+def third_derivative(context: Context) -> Outcome:
+    """``D^3 L(w)[u, u, .]``, which is the gradient of the sharpness for the top eigenvector u."""
+    subject = context.subject
+    loss = subject.objective
+
+    def body(w: Tensor, u: Tensor) -> float:
+        worst = 0.0
+        for v in (u, _dense(w, context, "third-derivative")):
+            try:
+                with Products(loss, w) as products:
+                    exact = products.third(v, v)
+            except (ValueError, RuntimeError, NotImplementedError) as error:
+                raise _no_derivative("third", error) from error
+            found = _told_apart(
+                subject,
+                w,
+                v,
+                lambda exact=exact: exact,  # type: ignore[misc]
+                lambda x, v=v: product_at(subject, x, v),  # type: ignore[misc]
+                lambda v=v: third_derivative_error(loss, w, v),  # type: ignore[misc]
+            )
+            if isinstance(found, Comparison):
+                raise _wrong(
+                    "the third derivative along a direction, twice,",
+                    exact,
+                    found,
+                    "torch's fused layer_norm, group_norm and batch_norm are wrong here: write the "
+                    "norm from elementary operations (mean, square, sqrt), or give the module and "
+                    "its data to check_loss, which does so",
+                )
+            worst = max(worst, found)
+        return worst
+
+    return context.property(
+        body, name="third-derivative", w=context.points(), u=context.directions()
+    )
+
+
+def _no_derivative(which: str, error: Exception) -> Violated:
+    if isinstance(error, torch.OutOfMemoryError):
+        raise error
+    return Violated(
+        f"there is no {which} derivative through autograd ({first_line(error)}): write the "
+        "backward() from operations that torch can differentiate, without once_differentiable, "
+        "detach or numpy",
+        measured="none",
+    )
+
+
+@check(
+    "symmetric-hessian",
+    group=GROUP,
+    summary="u . Hess v = v . Hess u.",
+    needs=("hessian",),
+)
+def symmetric_hessian(context: Context) -> Outcome:
+    """To the rounding of a product, measured where the bound of its size does not do."""
+    subject = context.subject
+
+    def body(w: Tensor, u: Tensor) -> float:
+        v = _dense(w, context, "symmetric-hessian")
+        with Products(subject.objective, w) as products:
+            hu, hv = products.block(torch.stack([u, v]))
+        left, right = float(torch.dot(v, hu)), float(torch.dot(u, hv))
+        size = length(hu) + length(hv)
+        allowed = 1e3 * EPS * size
+        if abs(left - right) > allowed:
+            allowed += 32 * (_scatter(subject, w, u) + _scatter(subject, w, v))
+        if abs(left - right) > allowed:
+            raise Violated(
+                f"v . Hess u is {left:.9g}, but u . Hess v is {right:.9g}: the second derivatives "
+                "are not those of one function with continuous second derivatives",
+                measured=left,
+                expected=right,
+                tolerance=allowed,
+            )
+        return abs(left - right) / size if size else 0.0
+
+    return context.property(
+        body, name="symmetric-hessian", w=context.points(), u=context.directions()
+    )
+
+
+def _scatter(subject: Subject, w: Tensor, u: Tensor) -> float:
+    """Measured noise of ``Hess L(w) u``."""
+    at, _ = sampler(subject, lambda x: product_at(subject, x, u), w, u)
+    return noise(at, scale_of(w))
+
+
+@check(
+    "declared-hessian",
+    group=GROUP,
+    summary="The Hessian that was declared is that of the loss.",
+    needs=("hessian",),
+)
+def declared_hessian(context: Context) -> Outcome:
+    """Times a direction, against autograd, which `hessian` has compared with differences."""
+    subject = context.subject
+    declared = subject.declared.hessian
+    if declared is None:
+        return not_applicable("no Hessian is declared; declare one with hessian=")
+    size = subject.size
+
+    def body(w: Tensor, u: Tensor) -> float:
+        try:
+            table = torch.as_tensor(declared(w.clone())).detach().to(w)
+        except Exception as error:
+            raise Violated(f"the declared Hessian raises {first_line(error)}") from error
+        if table.shape != (size, size):
+            raise Violated(
+                f"the declared Hessian has shape {tuple(table.shape)}, expected ({size}, {size})",
+                measured=str(tuple(table.shape)),
+                expected=f"({size}, {size})",
+            )
+        worst = 0.0
+        for v in (u, _dense(w, context, "declared-hessian")):
+            exact, found = product_at(subject, w, v), table @ v
+            error = length(exact - found)
+            allowed = 64 * (size + 16) * EPS * max(length(table), length(exact))
+            if error > allowed:
+                allowed += 32 * _scatter(subject, w, v)
+            if error > allowed or error != error:
+                i = int((exact - found).abs().nan_to_num(nan=torch.inf).argmax())
+                off = (table[i] - _row(subject, w, i)).abs().nan_to_num(nan=torch.inf)
+                j = int(off.argmax())
+                right = float(_row(subject, w, i)[j])
+                raise Violated(
+                    f"entry ({i}, {j}) of the declared Hessian is {shown(table[i, j])}, that of "
+                    f"the loss {shown(right)}",
+                    measured=float(table[i, j]),
+                    expected=right,
+                    tolerance=allowed,
+                    row=i,
+                    column=j,
+                )
+            worst = max(worst, error / max(length(exact), length(found), 1e-300))
+        return worst
+
+    return context.property(
+        body, name="declared-hessian", w=context.points(), u=context.directions()
+    )
+
+
+def _row(subject: Subject, w: Tensor, i: int) -> Tensor:
+    e = torch.zeros_like(w)
+    e[i] = 1.0
+    return product_at(subject, w, e)

@@ -1,0 +1,221 @@
+"""Derivatives of a loss beside differences of the derivative below, with what the differences allow.
+
+Central differences at many step sizes, each a quarter of the one before, are extrapolated twice.
+Neighbours that agree say how much truncation is left, the measured noise of what is differenced
+over the step says what rounding leaves, and the difference between the two sides, extrapolated to
+step zero, says how much a kink at the point explains.  An error beyond all three is one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eostheory.check.subject import Subject
+from eostheory.curvature import Products
+from eostheory.numeric.events import BecameNaN
+
+LEVELS = 13
+"""Step sizes, from a tenth of ``max(1, |w|)`` down to some 1e-8 of that."""
+
+SETTLED = 1e-2
+"""A comparison tells when it would see an error of this share of the derivative."""
+
+EPS = torch.finfo(torch.float64).eps
+
+Sampled = Callable[[float], "Tensor | None"]
+"""What is differenced along a line, as a function of the step; None where there is no value."""
+
+
+def value_at(subject: Subject, w: Tensor) -> Tensor:
+    """``L(w)`` without its graph, chunk by chunk."""
+    leaf = w.detach().clone().requires_grad_(True)
+    total = torch.zeros((), dtype=w.dtype, device=w.device)
+    for part in subject.objective.parts(leaf):
+        total = total + part.detach()
+        del part
+    return total
+
+
+def gradient_at(subject: Subject, w: Tensor) -> Tensor:
+    """``grad L(w)``; raises BecameNaN where it is not finite."""
+    return subject.objective.value_and_gradient(w)[1]
+
+
+def product_at(subject: Subject, w: Tensor, v: Tensor) -> Tensor:
+    """``Hess L(w) v``; raises BecameNaN where it is not finite."""
+    with Products(subject.objective, w) as products:
+        return products(v)
+
+
+def allowed_point(subject: Subject, w: Tensor) -> bool:
+    """Whether a difference may look at ``w``: not beyond an edge that the user has declared."""
+    return not subject.domain.declared or w in subject.domain
+
+
+def sampler(
+    subject: Subject, lower: Callable[[Tensor], Tensor], w: Tensor, u: Tensor
+) -> tuple[Sampled, Callable[[float], float]]:
+    """``lower`` along the line w + t u, and the t that a point on it really has."""
+
+    def at(t: float) -> Tensor | None:
+        point = w + t * u
+        if not allowed_point(subject, point):
+            return None
+        try:
+            found = lower(point)
+        except BecameNaN:
+            return None
+        except Exception:  # beyond where a loss is defined it may do as it likes
+            return None
+        return found if bool(torch.isfinite(found).all()) else None
+
+    def taken(t: float) -> float:
+        return float(torch.dot(w + t * u - w, u) / torch.dot(u, u))
+
+    return at, taken
+
+
+def length(x: Tensor) -> float:
+    """Euclidean length of a scalar or a vector, also of huge and tiny ones."""
+    most = float(x.abs().max()) if x.numel() else 0.0
+    if most == 0.0 or not math.isfinite(most):
+        return most
+    return most * float(torch.linalg.vector_norm(x.reshape(-1) / most))
+
+
+def noise(at: Sampled, scale: float) -> float:
+    """How far neighbouring values of ``at`` scatter by rounding (Moré & Wild, ECnoise).
+
+    Fourth differences over the smallest spacing at which values are no longer mostly equal: what
+    is computed from large numbers that cancel moves in steps, which finer spacings do not see.
+    """
+    here = at(0.0)
+    floor = 2 * EPS * length(here) if here is not None else 0.0
+    for power in (26, 22, 18, 14, 10):
+        spacing = scale * 2.0**-power
+        values = [at((i - 3) * spacing) for i in range(7)]
+        if any(v is None for v in values):
+            return floor
+        row = torch.stack([v.reshape(-1) for v in values if v is not None])
+        same = sum(bool(torch.equal(a, b)) for a, b in pairwise(row))
+        if same >= 3:
+            continue
+        for _ in range(4):
+            row = row[1:] - row[:-1]
+        # A fourth difference of independent errors of size e is of size sqrt(70) e.
+        return max(floor, max(length(r) for r in row) / math.sqrt(70))
+    return floor
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A derivative by autograd beside differences.
+
+    Args:
+        found: the derivative by differences.
+        error: ``|autograd - differences|``.
+        allowed: what truncation, rounding and a kink at the point explain of it.
+        size: of the derivative, the larger of both.
+        told: whether ``allowed`` is small beside the derivative.
+    """
+
+    found: Tensor
+    error: float
+    allowed: float
+    size: float
+    told: bool
+
+    @property
+    def wrong(self) -> bool:
+        """The derivative is off by more than the differences explain."""
+        return self.error > self.allowed
+
+
+def compare(
+    exact: Tensor, at: Sampled, taken: Callable[[float], float], scale: float, scatter: float
+) -> Comparison | None:
+    """``exact``, the derivative at 0 of what ``at`` samples, against differences.
+
+    Args:
+        scale: the largest step is a tenth of it.
+        scatter: of ``at``, see :func:`noise`.
+
+    Returns:
+        None where too few steps have a value on both sides.
+    """
+    here = at(0.0)
+    if here is None:
+        return None
+    slopes: list[Tensor] = []
+    sides: list[Tensor] = []
+    steps: list[float] = []
+    for level in range(LEVELS):
+        step = 0.1 * scale * 4.0**-level
+        ahead, behind = at(step), at(-step)
+        if ahead is None or behind is None:
+            slopes, sides, steps = [], [], []
+            continue
+        forth, back = taken(step), -taken(-step)
+        if not (forth > 0 and back > 0):
+            break
+        slopes.append((ahead - behind) / (forth + back))
+        sides.append((ahead - here) / forth - (here - behind) / back)
+        steps.append((forth + back) / 2)
+    if len(steps) < 5:
+        return None
+    better = _extrapolate(_extrapolate(slopes, 16), 256)
+    kinks = _extrapolate(_extrapolate(sides, 4), 64)
+    best: tuple[float, int] | None = None
+    for i in range(len(better) - 2):
+        spread = max(length(better[i + k] - better[i + k + 1]) for k in range(2))
+        # Extrapolation weighs a kink at the point by at most its jump.
+        kink = min(length(kinks[i + k]) for k in range(3))
+        allowed = 4 * spread + kink + 8 * scatter / steps[i + 3]
+        if best is None or allowed < best[0]:
+            best = (allowed, i + 1)
+    assert best is not None
+    allowed, index = best
+    found = better[index]
+    size = max(length(exact), length(found))
+    # What autograd itself rounds is of the size of a few hundred units.
+    allowed += 1e3 * EPS * size
+    around = max(size, *(max(length(a), length(b)) for a, b in zip(slopes, sides, strict=True)))
+    told = allowed <= max(SETTLED * around, 1e-6 * length(here) / scale)
+    return Comparison(found, length(exact - found), allowed, size, told)
+
+
+def reliable(
+    exact: Tensor, at: Sampled, taken: Callable[[float], float], scale: float, scatter: float
+) -> Comparison | None:
+    """As :func:`compare`; an error counts only where other step sizes find the same one."""
+    first = compare(exact, at, taken, scale, scatter)
+    if first is None or not first.wrong:
+        return first
+    for other in (0.43 * scale, 0.7 * scale):
+        again = compare(exact, at, taken, other, scatter)
+        if again is None:
+            return None
+        if not again.wrong or length(first.found - again.found) > first.error / 2:
+            return Comparison(first.found, first.error, max(first.error, again.allowed), first.size, False)
+    return first
+
+
+def _extrapolate(rows: list[Tensor], factor: int) -> list[Tensor]:
+    return [(factor * b - a) / (factor - 1) for a, b in pairwise(rows)]
+
+
+def scale_of(w: Tensor) -> float:
+    """The size of steps around w."""
+    return max(1.0, float(torch.linalg.vector_norm(w)))
+
+
+def shown(x: Any) -> str:
+    """A number in few digits, enough to tell it from others."""
+    return f"{float(x):.6g}"
