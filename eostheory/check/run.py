@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from eostheory.check.finding import Status
+from eostheory.check.way import Waypoint, level
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import Center, expand
-from eostheory.training.constrained import EdgeNotReached, reach_edge
+from eostheory.training.constrained import ConstrainedTrajectory, EdgeNotReached, reach_edge
 from eostheory.training.projection import Projector
 from eostheory.training.quantities import Coefficients, coefficients, is_scale_invariant
 
@@ -30,9 +31,6 @@ STEADY = 0.5
 """Steps of the way there, times the sharpness: a quarter of the stability limit, so that the way
 is that of gradient flow up to a part of it."""
 
-SMALL = 0.07
-"""The epsilon that is looked for where no learning rate is given."""
-
 ABOVE = 1.05
 """A start with more than this times the edge is above it."""
 
@@ -41,37 +39,6 @@ FAR = 10.0
 
 DECAY = 5e-4
 """Weight decay over the sharpness where none is given: epsilon = 2 sqrt(2 DECAY) = 0.06."""
-
-
-@dataclass(frozen=True, eq=False)
-class Waypoint:
-    """A point of the way to the edge.
-
-    Args:
-        w: (D,).
-        time: of gradient flow.
-        sharpness: top eigenvalue.
-        alpha: ``-grad L . grad S`` without the part along u, which is zero on the stable set.
-        noise: what rounding may make of alpha.
-        value: of the loss.
-    """
-
-    w: Tensor = field(repr=False)
-    time: float
-    value: float
-    sharpness: float
-    alpha: float
-    noise: float
-
-    @property
-    def epsilon(self) -> float:
-        """``eta sqrt(alpha)`` were the edge here, ``eta = 2/S``."""
-        return 2 * math.sqrt(self.alpha) / self.sharpness if self.rising else math.nan
-
-    @property
-    def rising(self) -> bool:
-        """Progressive sharpening, beyond rounding, of a positive sharpness."""
-        return self.sharpness > 0 and self.alpha > self.noise
 
 
 class _Choice(NamedTuple):
@@ -138,6 +105,7 @@ class RealRun:
         way: points along descent with steps far below the edge, as gradient flow goes.
         eta, why: learning rate, and where it comes from.
         edge: where descent meets the edge, or None where no sharpness is positive.
+        constrained: points of the constrained trajectory from there; ``ended`` says what ended it.
         center: Taylor data at the point of the stable set next to it, or None; ``missing`` says
             why not.
 
@@ -148,6 +116,7 @@ class RealRun:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.missing = ""
+        self.ended = ""
 
     @cached_property
     def large(self) -> bool:
@@ -175,7 +144,7 @@ class RealRun:
             return w
         draw = torch.Generator().manual_seed(0)
         beside = torch.randn(len(w), generator=draw, dtype=torch.float64).to(w)
-        return w + 0.5 * length * beside / torch.linalg.vector_norm(beside)
+        return w + (0.5 * length / float(torch.linalg.vector_norm(beside))) * beside
 
     @cached_property
     def scale_invariant(self) -> bool:
@@ -274,11 +243,11 @@ class RealRun:
         positive = [at for at in way if at.sharpness > 0]
         if not positive:
             return None
-        level = _level(way)
-        if level is None:
+        found = level(way)
+        if found is None:
             top = max(positive, key=lambda at: at.sharpness)
             return _Choice(2 / top.sharpness, "gradient flow has no progressive sharpening", None)
-        low, at, edge = level
+        low, at, edge = found
         spread = math.log10(edge / (edge - way[low].sharpness))
         eta = float(f"{2 / edge:.{max(3, 2 + math.ceil(spread))}g}")
         why = (
@@ -380,6 +349,44 @@ class RealRun:
             return None
         return found.center
 
+    @cached_property
+    def constrained(self) -> tuple[EdgePoint, ...]:
+        """Some steps of the constrained trajectory (damian23 (2)) from the edge on."""
+        center, eta = self.center, self.eta
+        if center is None:
+            return ()
+        trajectory = ConstrainedTrajectory(
+            self.objective, center.point, eta, inactive="gradient", tolerance=1e-4, c=None,
+            tracker=Tracker(1, dense_below=64),
+        )  # fmt: skip
+        count, every = (6, 1) if self.large else (8, 4)
+        found = []
+        try:
+            for step in range((count - 1) * every + 1):
+                here = trajectory.here.center
+                if step % every == 0:
+                    active = trajectory.here.active
+                    found.append(_held(here, eta, active, step))
+                trajectory.advance()
+        except NumericEvent as event:
+            self.ended = str(event)
+        return tuple(found)
+
+    @property
+    def points(self) -> tuple[Tensor, ...]:
+        """At most 12 points of the way, evenly spaced, the first one first."""
+        way = self.way
+        every = max(1, math.ceil(len(way) / 12))
+        return tuple(at.w for at in way[::every])
+
+
+def _held(here: Center, eta: float, active: bool, step: int) -> EdgePoint:
+    how = f"step {step} of the constrained trajectory"
+    return EdgePoint(
+        here.point, here.u, here.slope, here.gradient.clone(), here.sharpness, here.next_value,
+        eta, active, step, how,
+    )  # fmt: skip
+
 
 def with_decay(objective: Objective, decay: float) -> Objective:
     """``L(w) + decay |w|^2/2``."""
@@ -390,34 +397,3 @@ def with_decay(objective: Objective, decay: float) -> Objective:
         return replace(objective, chunks=(lambda w: only(w) + decay / 2 * torch.dot(w, w),))
     chunks = (*objective.chunks, lambda w: decay / 2 * torch.dot(w, w))
     return replace(objective, chunks=chunks, predictors=objective.predictors)
-
-
-def _level(way: tuple[Waypoint, ...]) -> tuple[int, int, float] | None:
-    """Where the sharpness begins to rise, a point above the edge, and the edge.
-
-    The sharpness rises from where it begins, or from its lowest point if it never gets above
-    that.  Of the places on the rise with progressive sharpening, the first with an epsilon of at
-    most ``SMALL``, or the one with the smallest.
-    """
-    values = [at.sharpness for at in way]
-    for low in (0, min(range(len(way)), key=values.__getitem__)):
-        high = max(range(low, len(way)), key=values.__getitem__)
-        rise = values[high] - values[low]
-        if not values[low] > 0 or rise <= 1e-6 * values[low]:
-            continue
-        highest, places = values[low], []
-        for k in range(low + 1, high + 1):
-            part = (values[k] - values[low]) / rise
-            if values[k] > highest and 0.1 <= part <= 0.97 and way[k].rising:
-                places.append(k)
-            highest = max(highest, values[k])
-        if not places:
-            places = [k for k in range(low + 1, high + 1) if way[k].rising][:1]
-        if not places:
-            continue
-        small = [k for k in places if way[k].epsilon <= SMALL]
-        best = small[0] if small else min(places, key=lambda k: way[k].epsilon)
-        before = max(values[low:best])
-        edge = (before + values[best]) / 2 if before < values[best] else values[best]
-        return low, best, min(edge, values[low] + 0.97 * rise)
-    return None

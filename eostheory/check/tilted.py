@@ -1,0 +1,126 @@
+"""One loss at several epsilon: the same derivatives at the edge, a smaller gradient.
+
+With the gradient at a point theta of the stable set replaced by ``s^2`` times itself,
+
+    L_s(w) = L(w) - (1 - s^2) grad L(theta) . (w - theta),
+
+Hessian, ``grad S`` and all higher derivatives stay what they are everywhere, theta stays in the
+stable set, and alpha is ``s^2 alpha``: epsilon and delta are s times theirs (damian23, definitions
+2, 4 and 6).  ``s = 1`` is the loss itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from eostheory.curvature import Products, Tracker
+from eostheory.numeric.dynamics import checked
+from eostheory.numeric.objective import Objective
+from eostheory.training.center import Center
+from eostheory.training.constrained import ConstrainedTrajectory
+from eostheory.training.predicted import PredictedDynamics, advance
+
+DYNAMICS = PredictedDynamics
+"""What predicts."""
+
+KICK = 0.7
+"""Where gradient descent starts, in delta along u: theorem 1 wants |x| of the size of delta."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Gradient descent beside its prediction at one scale.
+
+    Args:
+        scale: s.
+        epsilon, delta: at the start.
+        errors: largest error of deviation, sharpness and loss.
+        excluded: how much of the deviation the terms make that assumption 5 excludes.
+        second: largest second eigenvalue, times eta/2.
+        series: columns by step.
+    """
+
+    scale: float
+    epsilon: float
+    delta: float
+    errors: tuple[float, float, float]
+    excluded: float
+    second: float
+    series: Mapping[str, list[float]] = field(repr=False)
+
+
+def tilted(objective: Objective, center: Center, change: Tensor) -> Objective:
+    """``L(w) - change . (w - theta)``, in one chunk more or in the only one."""
+    theta = center.point.clone()
+    if len(objective.chunks) == 1:
+        only = next(iter(objective.chunks))
+        chunks = (lambda w: only(w) - torch.dot(change, w - theta),)
+        return replace(objective, chunks=chunks)
+    more = (*objective.chunks, lambda w: -torch.dot(change, w - theta))
+    return replace(objective, chunks=more)
+
+
+def compare(
+    objective: Objective, center: Center, eta: float, scale: float, time: float, *, terms: bool
+) -> Compared:
+    """Gradient descent on ``L_s`` from ``theta + KICK delta u``, for ``time / epsilon`` steps.
+
+    Args:
+        terms: find ``excluded``, too: a third derivative more per step.
+
+    Raises:
+        NumericEvent: there is no constrained trajectory, or descent diverges.
+    """
+    loss = tilted(objective, center, (1 - scale**2) * center.gradient)
+    found = center.coefficients(eta)
+    epsilon, delta = scale * found.epsilon, scale * found.delta
+    w = center.point + KICK * delta * center.u
+    trajectory = ConstrainedTrajectory(
+        loss, center.point, eta, inactive="manifold", tolerance=1e-4, c=None,
+        tracker=Tracker(1, tolerance=1e-9, dense_below=64),
+    )  # fmt: skip
+    if float(torch.dot(trajectory.here.center.u, center.u)) < 0:
+        w = 2 * center.point - w
+    dynamics = DYNAMICS(trajectory, w)
+    follow = Tracker(1, repeated="keep", dense_below=64)
+    rows: list[tuple[float, ...]] = []
+    worst = [0.0, 0.0, 0.0]
+    left, excluded, second = torch.zeros_like(w), 0.0, 0.0
+    for step in range(math.ceil(time / epsilon) + 1):
+        here = trajectory.here
+        with Products(loss, w, step=step) as products:
+            top = float(follow(products).values[0])
+            value, gradient = float(products.value), products.gradient
+        seen, v = dynamics.prediction(), w - here.point
+        off = float(torch.linalg.vector_norm(v - seen.v))
+        errors = (off, abs(top - seen.sharpness), abs(value - seen.loss))
+        worst = [max(a, b) for a, b in zip(worst, errors, strict=True)]
+        second = max(second, here.center.next_value * eta / 2)
+        rows.append(
+            (step, top, seen.sharpness, value, seen.loss, float(torch.linalg.vector_norm(v)),
+             seen.deviation)
+        )  # fmt: skip
+        if terms:
+            left = _excluded(here.center, left, seen.v, eta)
+            excluded = max(excluded, float(torch.linalg.vector_norm(left)))
+        w = checked(w - eta * gradient, step)
+        advance(trajectory, dynamics)
+    trajectory.here.center.products.close()
+    names = ("step", "sharpness", "predicted sharpness", "loss", "predicted loss", "deviation",
+             "predicted deviation")  # fmt: skip
+    series = {name: [float(row[k]) for row in rows] for k, name in enumerate(names)}
+    return Compared(scale, epsilon, delta, (worst[0], worst[1], worst[2]), excluded, second, series)
+
+
+def _excluded(center: Center, left: Tensor, v: Tensor, eta: float) -> Tensor:
+    """One step of what the terms of third order off u add up to, which the theorem leaves out."""
+    off = v - torch.dot(center.u, v) * center.u
+    moved = left - eta * center.products(left)
+    moved = moved - eta / 2 * center.products.third(off, off)
+    out: Tensor = moved - torch.dot(center.u, moved) * center.u
+    return out
