@@ -1,0 +1,274 @@
+"""Facts about a loss that several checks share: scale invariance, top eigenpairs, minimizers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eostheory.check.finding import Status
+from eostheory.check.subject import LossFunction, Subject
+from eostheory.curvature import Products, Tracker, dense_hessian
+from eostheory.numeric.autodiff import gradient
+from eostheory.numeric.events import BecameNaN
+
+if TYPE_CHECKING:
+    from eostheory.check.context import Context
+    from eostheory.check.minimizer_search import Minimizer, Search
+
+FACTORS = (2.0, 0.5, 3.0, 4.0, 0.25, 1.5, 10.0, 0.1)
+"""Factors c tried in ``L(c w) = L(w)``."""
+
+DENSE = 200
+"""Parameters up to which the Hessian is dense."""
+
+LARGE = 1000
+"""Expression sizes up to which scale invariance is decided exactly."""
+
+
+@dataclass(frozen=True)
+class ScaleDifference:
+    """The largest ``|L(c w) - L(w)|`` over a few random points.
+
+    Args:
+        relative: over ``max(|L|)`` and the spread of L over the points.
+        norm: ``|w|`` at the worst of them.
+    """
+
+    relative: float
+    difference: float
+    factor: float
+    norm: float
+
+    @property
+    def text(self) -> str:
+        """The difference, as part of a sentence."""
+        return f"L({self.factor:g} w) - L(w) = {self.difference:.3g}"
+
+
+def scale_difference(
+    loss: LossFunction, size: int, start: Tensor | None = None, seed: int = 0
+) -> ScaleDifference | None:
+    """How far the loss is from scale invariance at the start and at random points; None where no
+    value is finite.  Never raises, whatever the loss does."""
+    draw = torch.Generator().manual_seed(seed)
+    points = [torch.randn(size, generator=draw, dtype=torch.float64) for _ in range(4)]
+    if start is not None:
+        # A large model has values near its start only.
+        length = max(1.0, float(torch.linalg.vector_norm(start))) / math.sqrt(size)
+        points = [start, *(start + 0.3 * length * p.to(start) for p in points[:3])]
+        points = [p for p in points if bool(p.any())]
+    rows: list[tuple[float, float, float, float]] = []
+    for w in points:
+        try:
+            with torch.no_grad():
+                here = float(loss(w.clone()))
+                for c in FACTORS[:3]:
+                    there = float(loss(c * w))
+                    if math.isfinite(here) and math.isfinite(there):
+                        rows.append((here, there, c, float(torch.linalg.vector_norm(w))))
+        except Exception:  # `evaluates` reports it
+            continue
+    if not rows:
+        return None
+    values = [r[0] for r in rows]
+    scale = max(max(map(abs, values)), max(values) - min(values), 1e-300)
+    here, there, c, norm = max(rows, key=lambda r: abs(r[1] - r[0]))
+    return ScaleDifference(abs(there - here) / scale, there - here, c, norm)
+
+
+def looks_scale_invariant(
+    loss: LossFunction, size: int, start: Tensor | None = None, seed: int = 0
+) -> bool:
+    """Whether ``L(c w) = L(w)`` roughly, at a few random points: enough to leave out the
+    neighbourhood of 0, where such a loss has no value.  Never raises."""
+    seen = scale_difference(loss, size, start, seed)
+    return seen is not None and seen.relative <= 1e-6
+
+
+def exact_scale_invariance(subject: Subject) -> bool | None:
+    """For a sympy loss whether ``L(c w) = L(w)`` identically, by derivation; None if that cannot
+    tell."""
+    if subject.expression is None:
+        return None
+    import sympy
+
+    from eostheory.derive import scale_invariance
+
+    expression, variables = subject.expression
+    try:
+        if sympy.count_ops(expression) > LARGE:
+            return None
+        found = scale_invariance(expression, list(variables)).invariant
+    except Exception:  # sympy raises whatever it likes on expressions that it cannot handle
+        return None
+    return None if found is None else bool(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Top:
+    """The top of the spectrum of the Hessian at a point.
+
+    Args:
+        point: (D,).
+        value, next_value: the two largest eigenvalues (``-inf`` if D = 1).
+        vector: (D,) unit eigenvector.
+        error: an eigenvalue lies within that of ``value``: residual and rounding.
+        gap_error: the same for the gap.
+        size: largest eigenvalue in magnitude that was seen.
+    """
+
+    point: Tensor = field(repr=False)
+    value: float
+    next_value: float
+    vector: Tensor = field(repr=False)
+    error: float
+    gap_error: float
+    size: float
+
+    @property
+    def gap(self) -> float:
+        """Eigengap."""
+        return self.value - self.next_value
+
+    @property
+    def simple(self) -> bool:
+        """The two largest eigenvalues differ by more than the errors."""
+        return self.gap > self.gap_error
+
+
+class Structure:
+    """What is found out about the loss of a context; every fact when first asked for."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self._tops: dict[tuple[float, ...], Top] = {}
+
+    # ------------------------------------------------------------------ scale invariance
+    @cached_property
+    def scale_difference(self) -> ScaleDifference | None:
+        """See :func:`scale_difference`."""
+        subject = self.ctx.subject
+        return scale_difference(subject.loss, subject.size, subject.start, self.ctx.seed)
+
+    @property
+    def scale_invariant(self) -> bool:
+        """What the check found; before it was run, what is declared or what random points say."""
+        found = self.ctx.outcomes.get("scale-invariant")
+        if found is not None:
+            return found.status is Status.PASS
+        declared = self.ctx.subject.declared.scale_invariant
+        if declared is not None:
+            return declared
+        return self.scale_difference is not None and self.scale_difference.relative <= 1e-6
+
+    @cached_property
+    def base(self) -> Tensor:
+        """(D,), the start; or, where it is stationary, a random point of its length."""
+        subject = self.ctx.subject
+        w = subject.start.detach().clone()
+        if bool(w.any()):
+            with suppress(BecameNaN):
+                if bool(gradient(subject.loss, w).any()):
+                    return w
+        draw = self.ctx.generator("base")
+        step = torch.randn(subject.size, generator=draw, dtype=torch.float64).to(w)
+        length = max(1.0, float(torch.linalg.vector_norm(w)))
+        moved = w + 0.5 * length * step / torch.linalg.vector_norm(step)
+        unit: Tensor = step / torch.linalg.vector_norm(step)
+        return moved if moved in subject.domain else unit
+
+    # -------------------------------------------------------------------- top eigenpairs
+    def top(self, w: Tensor) -> Top:
+        """The two largest eigenvalues at w (D,).
+
+        Dense up to :data:`DENSE` parameters; else by Davidson's method, both to a relative
+        residual of 1e-9.
+
+        Raises:
+            NumericEvent: not finite, or not converged.
+            ValueError: no second derivative, or a matrix that is not symmetric.
+        """
+        key = tuple(w.tolist()) if len(w) <= DENSE else (float(w.sum()), float(torch.dot(w, w)))
+        if key not in self._tops:
+            if len(self._tops) > 256:
+                self._tops.clear()
+            self._tops[key] = _top(self.ctx.subject.objective, w)
+        return self._tops[key]
+
+    @property
+    def start_top(self) -> Top:
+        """The top of the spectrum at the start."""
+        return self.top(self.ctx.subject.start)
+
+    # ------------------------------------------------------------------------ minimizers
+    @cached_property
+    def search(self) -> Search:
+        """Minimizers found from several starts."""
+        from eostheory.check.minimizer_search import search
+
+        return search(self.ctx)
+
+    def minimizers(self) -> list[Tensor]:
+        """Points (D,) at which the checks of the minimizer manifold were made; on the unit sphere
+        for a scale-invariant loss."""
+        return [m.point for m in self.found_minimizers]
+
+    @property
+    def found_minimizers(self) -> tuple[Minimizer, ...]:
+        """The same with value, rank and eigenvalues."""
+        return self.search.found
+
+    @property
+    def dimension(self) -> int | None:
+        """Of the manifold of minimizers through the first of them; None where it is not known.
+
+        For a scale-invariant loss that of its cone, D_Gamma of lyu22: one more than on the sphere.
+        """
+        found = self.found_minimizers
+        return found[0].nullity if found else None
+
+
+def hessian(loss: LossFunction, w: Tensor) -> tuple[Tensor, float]:
+    """Dense ``Hess L(w)``, exactly symmetric, and what rounding may do to its 2-norm (estimated
+    from its asymmetry and from w moved by its last digit)."""
+    with Products(loss, w) as products:
+        matrix = dense_hessian(products)
+    eps = torch.finfo(w.dtype).eps
+    sign = torch.where(torch.arange(len(w), device=w.device) % 2 == 0, 1.0, -1.0).to(w)
+    spread = 0.0
+    for turn in (1, -1):
+        with Products(loss, w * (1 + turn * eps * sign)) as products:
+            moved = dense_hessian(products)
+        spread = max(spread, float(torch.linalg.matrix_norm(moved - matrix)))
+    size = float(torch.linalg.matrix_norm(matrix))
+    return matrix, 8 * spread + 8 * math.sqrt(len(w)) * eps * size
+
+
+def _top(loss: Callable[[Tensor], Tensor], w: Tensor) -> Top:
+    if len(w) <= DENSE:
+        matrix, noise = hessian(loss, w)
+        values, vectors = torch.linalg.eigh(matrix)
+        below = float(values[-2]) if len(w) > 1 else -math.inf
+        return Top(
+            w, float(values[-1]), below, vectors[:, -1].clone(), noise, 2 * noise,
+            float(values.abs().max()),
+        )  # fmt: skip
+    with Products(loss, w) as products:
+        found = Tracker(2, tolerance=1e-9, dense_below=DENSE, repeated="keep")(products)
+        u = found.vectors[0]
+        image = products(u)
+    eps = torch.finfo(w.dtype).eps
+    size = float(found.values.abs().max())
+    rounding = 64 * math.sqrt(len(w)) * eps * max(size, float(image.abs().max()))
+    first, second = (float(r) for r in found.residuals)
+    return Top(
+        w, float(found.values[0]), float(found.values[1]), u, first + rounding,
+        first + second + 2 * rounding, size,
+    )  # fmt: skip
