@@ -14,6 +14,9 @@ Strategy = st.SearchStrategy
 GRID = 600
 """About how many numbers a range is cut into: enough to be generic, few digits each."""
 
+DIGITS = (0, 5, 1, -1, 2, -2, 3, -3, 4, -4)
+"""What the last digit of a number may add to the others."""
+
 
 def number(name: str, value: object) -> float:
     """``value`` as a float.
@@ -70,32 +73,47 @@ def _plainness(x: Fraction, unit: Fraction) -> tuple[object, ...]:
 
 
 @lru_cache(maxsize=256)
+def _steps(low: float, high: float) -> tuple[Fraction, Fraction]:
+    """The finest power of ten that cuts the range into some hundreds, and the plain unit."""
+    step = Fraction(10) ** math.ceil(math.log10((high - low) / GRID))
+    # 1 is plain wherever it can be seen; in wider ranges the step takes its place
+    return step, max(Fraction(1), step)
+
+
+def _grid(low: float, high: float, step: Fraction, unit: Fraction) -> list[Fraction]:
+    """Multiples of the step between the bounds, plainest first."""
+    first, last = math.ceil(Fraction(low) / step), math.floor(Fraction(high) / step)
+    grid = [k * step for k in range(first, last + 1) if low <= float(k * step) <= high]
+    return sorted(grid, key=lambda x: _plainness(x, unit))
+
+
+@lru_cache(maxsize=256)
 def plain_numbers(low: float, high: float) -> tuple[float, ...]:
     """The numbers of few digits between the bounds, plainest first; never empty.
 
-    They are the multiples of the power of ten that cuts the range into some hundreds; a range
-    without one between its bounds has its ends.
+    They are the multiples of the power of ten that cuts the range into some hundreds.
     """
-    bottom, top = Fraction(low), Fraction(high)
-    if bottom == top:
+    if low == high:
         return (low,)
-    step = Fraction(10) ** math.ceil(math.log10((high - low) / GRID))
-    first, last = math.ceil(bottom / step), math.floor(top / step)
-    # 1 is plain wherever it can be seen; in wider ranges the step takes its place
-    unit = max(Fraction(1), step)
-    grid = sorted((k * step for k in range(first, last + 1)), key=lambda x: _plainness(x, unit))
-    inside = [float(x) for x in grid if low <= float(x) <= high]
-    return tuple(inside) or (low, high)
+    return tuple(map(float, _grid(low, high, *_steps(low, high)))) or (low, high)
 
 
+@lru_cache(maxsize=256)
 def plain(low: float, high: float) -> Strategy[float]:
-    """One of :func:`plain_numbers`, which shrinks towards the front."""
-    return st.sampled_from(plain_numbers(low, high))
+    """One of :func:`plain_numbers`: a last digit, which shrinks to 0, and a coarse number."""
+    if low == high:
+        return st.just(low)
+    step, unit = _steps(low, high)
+    coarse = [int(x / step) for x in _grid(low, high, 10 * step, unit)]
+    if len(coarse) < 2:
+        return st.sampled_from(plain_numbers(low, high))
+    values = {int(x / step): float(x) for x in _grid(low, high, step, unit)}
 
+    def refined(drawn: tuple[int, int]) -> float:
+        digit, number = drawn
+        return values.get(number + digit, values[number])
 
-def plainest(low: float, high: float, most: int = 9) -> Strategy[float]:
-    """One of the few plainest numbers between the bounds."""
-    return st.sampled_from(plain_numbers(low, high)[:most])
+    return st.tuples(st.sampled_from(DIGITS), st.sampled_from(coarse)).map(refined)
 
 
 def shown(values: Sequence[float]) -> str:

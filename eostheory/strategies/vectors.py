@@ -47,7 +47,8 @@ def direction(size: int, seed: int) -> Tensor:
     """The unit vector (size,) of ``seed``, uniform on the sphere, the same everywhere."""
     count("size", size, 1)
     drawn = Draw(count("seed", seed, 0), "cpu").normal(size)
-    return drawn / torch.linalg.vector_norm(drawn)
+    found: Tensor = drawn / torch.linalg.vector_norm(drawn)
+    return found
 
 
 def basis(size: int, index: int) -> Tensor:
@@ -69,7 +70,8 @@ def unit(values: Sequence[float]) -> Tensor:
     length = torch.linalg.vector_norm(vector)
     if not float(length) > 0:
         raise ValueError(f"{values!r} has no direction: its length is {float(length)}")
-    return vector / length
+    found: Tensor = vector / length
+    return found
 
 
 def _start(given: object, size: int | None = None) -> Tensor:
@@ -173,14 +175,14 @@ def drawn_points(
     farthest = math.sqrt(sum(max(abs(a), abs(b)) ** 2 for a, b in box))
     if farthest < hole:
         raise ValueError(f"no point of the box is as long as hole = {hole!r}")
+    lows, highs = torch.tensor(box, dtype=torch.float64).T
     drawn = _few(box) if size <= FEW else _many(size, origin, box, hole)
 
     def inside(point: Drawn) -> bool:
         if hole > 0 and float(torch.linalg.vector_norm(point.tensor)) < hole:
             return False
-        for x, (least, most) in zip(point.tensor.tolist(), box, strict=True):
-            if not least <= x <= most:
-                return False
+        if not bool(((point.tensor >= lows) & (point.tensor <= highs)).all()):
+            return False
         return contains is None or bool(contains(point.tensor))
 
     if size <= FEW and hole == 0 and contains is None:
@@ -256,19 +258,25 @@ def points(
 def drawn_directions(size: int) -> Strategy[Drawn]:
     """Directions as :func:`directions` draws them, each with the code and the data for it."""
     count("size", size, 1)
-    axes = st.integers(0, size - 1).map(
-        lambda i: _drawn(f"strategies.basis({size}, {i})", kind="basis", size=size, index=i)
-    )
+    axes = st.integers(0, size - 1).map(lambda i: _axis(size, i))
     if size > FEW:
         return axes | st.integers(0, SEEDS).map(
             lambda s: _drawn(
                 f"strategies.direction({size}, seed={s})", kind="direction", size=size, seed=s
             )
         )
-    entries = st.tuples(*[plain(-1.0, 1.0)] * size).filter(any)
-    return axes | entries.map(
-        lambda v: _drawn(f"strategies.unit({shown(v)})", kind="unit", values=list(v))
-    )
+
+    def along(values: tuple[float, ...]) -> Drawn:
+        if sum(map(bool, values)) == 1 and max(values) > 0:
+            return _axis(size, values.index(max(values)))
+        return _drawn(f"strategies.unit({shown(values)})", kind="unit", values=list(values))
+
+    return axes | st.tuples(*[plain(-1.0, 1.0)] * size).filter(any).map(along)
+
+
+def _axis(size: int, index: int) -> Drawn:
+    code = f"strategies.basis({size}, {index})"
+    return _drawn(code, kind="basis", size=size, index=index)
 
 
 def directions(size: int) -> Strategy[Tensor]:
