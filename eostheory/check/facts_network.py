@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -148,7 +149,8 @@ class NetworkFacts:
         gram = 2 / len(outputs) * jacobian @ jacobian.T
         values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
         layout = self.facts.ctx.subject.objective.layout
-        assert layout is not None and layout.output is not None
+        assert layout is not None
+        assert layout.output is not None
         head = w[layout.slice(layout.output)]
         return Moment(
             step, w, outputs - self.labels, outputs, gram, values, vectors,
@@ -177,7 +179,7 @@ class NetworkFacts:
         none, moments = self._run()
         if none is not None:
             return none
-        for a, b in zip(moments, moments[1:], strict=False):
+        for a, b in pairwise(moments):
             up, out = float(b.values[-1] - a.values[-1]), b.head - a.head
             if up * out < 0:
                 return self._bad(
@@ -262,7 +264,7 @@ class NetworkFacts:
         none, moments = self._run()
         if none is not None:
             return none
-        for a, b in zip(moments, moments[1:], strict=False):
+        for a, b in pairwise(moments):
             signs = torch.sign((a.vectors * b.vectors).sum(0))
             rate = (b.vectors * signs - a.vectors) / self.eta
             # The sign of v_i is free: the paper takes the one with D . v_i > 0 at the start.
@@ -283,8 +285,7 @@ class NetworkFacts:
         if none is not None:
             return none
         cosines = [
-            abs(float(torch.dot(a.vectors[:, -1], b.vectors[:, -1])))
-            for a, b in zip(moments, moments[1:], strict=False)
+            abs(float(torch.dot(a.vectors[:, -1], b.vectors[:, -1]))) for a, b in pairwise(moments)
         ]
         worst = min(range(len(cosines)), key=cosines.__getitem__)
         if cosines[worst] < 0.5:
@@ -307,7 +308,7 @@ class NetworkFacts:
         if turning.verdict != "held":
             return turning
         cosine = min(abs(float(torch.dot(a.vectors[:, -1], b.vectors[:, -1])))
-                     for a, b in zip(moments, moments[1:], strict=False))  # fmt: skip
+                     for a, b in pairwise(moments))  # fmt: skip
         needed = math.sqrt(2 * max(0.0, 1 - cosine))
         if share <= needed:
             return self._bad(f"|D . v_1| = {share:.3g} |D|, not above sqrt(2 eps_2) = "

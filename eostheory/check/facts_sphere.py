@@ -196,8 +196,8 @@ class SphereFacts:
         least = float(found.c @ torch.linalg.lstsq(found.sigma, found.c[:, None]).solution[:, 0])
         if least < 0 or abs(least**0.5 - found.level) > 1e-6 * found.level:
             return fails(
-                f"targets not of a linear model, or gamma and beta not theirs: the infimum of the loss is "
-                f"{found.level - max(least, 0.0) ** 0.5:.3g}, not 0"
+                "targets not of a linear model, or gamma and beta not theirs: the infimum of the "
+                f"loss is {found.level - max(least, 0.0) ** 0.5:.3g}, not 0"
             )
         return held(f"a fit of Sigma and Cov(x, y) reproduces the loss on {2 * size + 8} points")
 

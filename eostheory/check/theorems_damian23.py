@@ -187,7 +187,7 @@ THEOREMS: list[Theorem] = [
 ]
 
 EXCLUDED = {
-    "damian23/lemma-3": "needs no loss: a conserved quantity of the ODE (4) for any alpha, beta > 0",
+    "damian23/lemma-3": "needs no loss: a quantity that the ODE (4) conserves for any alpha, beta",
     "damian23/cor-1": "needs no loss: bounds on the ODE (4) for any alpha, beta > 0",
     "damian23/cor-1.x-lower": "needs no loss: a bound on the ODE (4) for any alpha, beta > 0",
     "damian23/cor-1.x-upper": "needs no loss: a bound on the ODE (4) for any alpha, beta > 0",

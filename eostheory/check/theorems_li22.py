@@ -168,7 +168,8 @@ MANY_C4 = measured(
 )
 MANY_C6 = measured(
     "n of lemma C.6",
-    "n > (70 lambda_r + 25 lambda_r^2)/(98 kappa^2 min(e^(-1/chi) - e^(-2/chi), eta c_1(1-eta c_1)))",
+    "n > (70 lambda_r + 25 lambda_r^2)/(98 kappa^2 min(e^(-1/chi) - e^(-2/chi), "
+    "eta c_1 (1 - eta c_1)))",
     "n, X'X, the labels and the learning rate",
     lambda f: f.linear.samples_c6(),
 )
