@@ -10,9 +10,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eostheory import curvature, derive, training, trajectories
+    from eostheory import check, curvature, derive, strategies, training, trajectories
     from eostheory.agree import Sample
     from eostheory.api import judge, verify
+    from eostheory.check.engine import check_loss
+    from eostheory.check.parametrize import parametrize_with_loss_checks
     from eostheory.claims import Claim
     from eostheory.formula import Equation, Inequality, OrderBound, Predicate
     from eostheory.symbolic import Model
@@ -27,11 +29,13 @@ _HOMES = {
     "OrderBound": "eostheory.formula",
     "Predicate": "eostheory.formula",
     "Sample": "eostheory.agree",
+    "check_loss": "eostheory.check.engine",
     "judge": "eostheory.api",
+    "parametrize_with_loss_checks": "eostheory.check.parametrize",
     "verify": "eostheory.api",
 }
 
-_MODULES = {"curvature", "derive", "training", "trajectories"}
+_MODULES = {"check", "curvature", "derive", "strategies", "training", "trajectories"}
 
 __all__ = [
     "Claim",
@@ -42,9 +46,13 @@ __all__ = [
     "Predicate",
     "Sample",
     "__version__",
+    "check",
+    "check_loss",
     "curvature",
     "derive",
     "judge",
+    "parametrize_with_loss_checks",
+    "strategies",
     "training",
     "trajectories",
     "verify",
