@@ -45,21 +45,23 @@ class LossReports:
         from eostheory.report.json_report import write_text
         from eostheory.report.loss_junit import write_loss_junit
         from eostheory.report.loss_page import write_loss_page
-        from eostheory.report.loss_plots import write_plots
 
         document = report.as_dict()
         written: list[Path] = []
         try:
             if self.json_file == _STDOUT:
-                typer.echo(report.to_json())
+                typer.echo(report.to_json(), nl=False)
             elif self.json_file:
-                written.append(write_text(self.json_file, report.to_json() + "\n"))
+                written.append(write_text(self.json_file, report.to_json()))
             if self.junit is not None:
                 written.append(write_loss_junit(document, self.junit, strict=strict))
             if self.html is not None:
                 written.append(write_loss_page(document, report.html(), self.html))
             if self.plots is not None:
-                written += write_plots(document, self.plots)
+                for finding in report.findings:
+                    if finding.series:
+                        path = self.plots / f"{finding.check}.svg"
+                        written.append(report.plot(finding.check).save(path))
         except OSError as reason:
             fail(f"a report could not be written: {reason}", Exit.INTERNAL)
         for path in written:
@@ -70,14 +72,13 @@ def list_checks() -> None:
     """Print every check with what it says, by group."""
     from eostheory.check.catalogue import all_checks
 
-    checks = all_checks()
-    width = max(map(len, checks))
-    group = ""
-    for check in checks.values():
-        if check.group != group:
-            group = check.group
-            typer.echo(group)
-        typer.echo(f"  {check.name:<{width}}  {check.summary}")
+    checks = all_checks().values()
+    width = max(len(check.name) for check in checks)
+    for group in dict.fromkeys(check.group for check in checks):
+        typer.echo(group)
+        for check in checks:
+            if check.group == group:
+                typer.echo(f"  {check.name:<{width}}  {check.summary}")
 
 
 def check_target(
@@ -92,6 +93,7 @@ def check_target(
     from rich.console import Console
 
     from eostheory.cli.progress import Progressing
+    from eostheory.report.terminal import forgive
 
     reports.check()
     expected = expectations(expect)
@@ -105,10 +107,10 @@ def check_target(
         report = getattr(stop, "report", None)
     if report is None:
         fail("interrupted", Exit.INTERRUPTED)
-    else:
-        typer.echo(str(report), err=reports.json_file == _STDOUT)
-        reports.write(report, strict)
-        raise typer.Exit(int(report.exit_code_for(strict=strict)))
+    forgive(Console())
+    typer.echo(str(report), err=reports.json_file == _STDOUT)
+    reports.write(report, strict)
+    raise typer.Exit(int(report.exit_code_for(strict=strict)))
 
 
 def _run(
@@ -146,7 +148,7 @@ def replay_counterexample(case: str, target: str) -> None:
         case: ``FILE.json``, a report with one counterexample, or ``FILE.json#CHECK``.
         target: the loss, where the report does not say it, or another one.
     """
-    from eostheory.check.replay import ReplayError, replay
+    from eostheory.check import ReplayError, replay
     from eostheory.check.targets import load
 
     recorded = _recorded(case)
@@ -155,7 +157,14 @@ def replay_counterexample(case: str, target: str) -> None:
         found = replay(recorded, **arguments)
     except (ReplayError, ValueError, TypeError) as reason:
         fail(str(reason), Exit.USAGE)
-    typer.echo(str(found))
+    typer.echo(f"{found.check}: {found.status}; {found.message}")
+    shown = found.counterexample
+    if shown is not None:
+        for name, value in {**shown.inputs, **shown.details}.items():
+            typer.echo(f"  {name} = {value}")
+    if found.error:
+        typer.echo(found.error, err=True)
+        raise typer.Exit(int(Exit.INTERNAL))
     raise typer.Exit(int(Exit.UNEXPECTED if str(found.status) == "fail" else Exit.AS_EXPECTED))
 
 
@@ -169,6 +178,8 @@ def _recorded(case: str) -> dict[str, Any]:
     except (OSError, ValueError) as reason:
         fail(f"{name} cannot be read: {reason}", Exit.USAGE)
     if not isinstance(document, dict) or not isinstance(document.get("findings"), list):
+        if isinstance(document, dict) and {"check", "inputs"} <= set(document):
+            return document
         fail(f"{name} is no report of check-loss (--json writes one)", Exit.USAGE)
     cases = {f["check"]: f["replay"] for f in document["findings"] if f.get("replay")}
     if not cases:

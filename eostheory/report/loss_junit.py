@@ -12,7 +12,7 @@ from eostheory.report.junit import legal, properties
 
 Found = Mapping[str, Any]
 _COUNTED = ("failures", "errors", "skipped")
-_PLURAL = {"failure": "failures", "skipped": "skipped"}
+_PLURAL = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 
 def write_loss_junit(report: Mapping[str, Any], path: Path | str, *, strict: bool = False) -> Path:
@@ -42,8 +42,10 @@ def loss_junit(report: Mapping[str, Any], *, strict: bool = False) -> str:
 
 
 def loss_outcome(finding: Found, *, strict: bool = False) -> tuple[str, str]:
-    """``failure``, ``skipped`` or ``passed``, and why, for one finding."""
+    """``failure``, ``error``, ``skipped`` or ``passed``, and why, for one finding."""
     status, message = finding["status"], str(finding["message"])
+    if finding.get("error"):
+        return "error", message
     reason = finding.get("expected_failure")
     if finding.get("unexpected"):
         if status == "fail":
@@ -87,9 +89,10 @@ def _case(suite: Element, place: str, finding: Found, strict: bool) -> str:
     keys = ("status", "measured", "expected", "tolerance", "examples", "expected_failure")
     properties(case, {key: finding.get(key) for key in keys})
     result, why = loss_outcome(finding, strict=strict)
-    if result == "failure":
-        problem = SubElement(case, "failure", message=legal(why), type=legal(finding["status"]))
-        problem.text = legal("\n".join([why, *_counterexample(finding)]))
+    if result in ("failure", "error"):
+        problem = SubElement(case, result, message=legal(why), type=legal(finding["status"]))
+        more = [str(finding["error"])] if result == "error" else _counterexample(finding)
+        problem.text = legal("\n".join([why, *more]))
     elif result == "skipped":
         SubElement(case, "skipped", message=legal(why))
     return result
@@ -98,10 +101,14 @@ def _case(suite: Element, place: str, finding: Found, strict: bool) -> str:
 def _counterexample(finding: Found) -> list[str]:
     found = finding.get("counterexample") or {}
     facts = {**(found.get("inputs") or {}), **(found.get("details") or {})}
-    lines = [f"{name} = {value}" for name, value in facts.items()]
+    lines = [f"{name} = {_written(value)}" for name, value in facts.items()]
     if found.get("python"):
         lines += ["", "reproduce:", str(found["python"])]
     return lines
+
+
+def _written(value: Any) -> str:
+    return str(value["code"]) if isinstance(value, Mapping) and "code" in value else str(value)
 
 
 def _seconds(findings: list[Found]) -> str:

@@ -10,8 +10,6 @@ from typing import Any
 from markupsafe import Markup
 
 from eostheory.report.json_report import write_text
-from eostheory.report.loss_plots import plot_of
-from eostheory.report.plots import figure
 
 
 def write_loss_page(report: Mapping[str, Any], fragment: str, folder: Path | str) -> Path:
@@ -37,7 +35,6 @@ def render_loss_page(report: Mapping[str, Any], fragment: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    plots = [plot for plot in map(plot_of, report["findings"]) if plot is not None]
     style = files("eostheory.report").joinpath("templates", "style.css").read_text("utf-8")
     failed = sum(bool(f.get("unexpected")) for f in report["findings"])
     return environment.get_template("loss.html.j2").render(
@@ -45,6 +42,5 @@ def render_loss_page(report: Mapping[str, Any], fragment: str) -> str:
         name=report.get("name") or "loss",
         headline=f"{failed} to look at" if failed else "as expected",
         fragment=Markup(fragment),
-        figures=[Markup(figure(plot)) for plot in plots],
         style=Markup(style),
     )

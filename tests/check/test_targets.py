@@ -149,15 +149,15 @@ def test_what_is_no_loss_is_refused_with_the_remedy():
     import torch
 
     net = torch.nn.Linear(2, 1)
-    with pytest.raises(TargetError, match='"criterion": torch.nn.MSELoss()'):
+    with pytest.raises(TargetError, match=r'"criterion": torch\.nn\.MSELoss\(\)'):
         arguments_of(net, "net")
     with pytest.raises(TargetError, match=r"make\(\) is a module without data"):
         arguments_of(lambda: net, "make")
     with pytest.raises(TargetError, match="a tensor, no loss"):
         arguments_of(torch.zeros(2))
-    with pytest.raises(TargetError, match="a mapping without 'loss' .it has 'size'"):
+    with pytest.raises(TargetError, match=r"a mapping without 'loss' .it has 'size'"):
         arguments_of({"size": 2})
-    with pytest.raises(TargetError, match="the key 'sise'.*nearest: size"):
+    with pytest.raises(TargetError, match=r"the key 'sise'.*nearest: size"):
         arguments_of({"loss": abs, "sise": 2})
 
 
