@@ -89,8 +89,9 @@ def run_experiment(
                 )
     except (OutputError, SettingError, CheckpointError) as reason:
         fail(str(reason), _USAGE)
-    except RecordError as reason:
-        fail(str(reason), _FAULT)
+    except OSError as reason:
+        told = str(reason) if isinstance(reason, RecordError) else f"{folder}: {reason}"
+        fail(f"{told}; what was recorded is readable, go on with --resume", _FAULT)
     except KeyboardInterrupt:
         fail(f"interrupted; go on with: eostheory run {name} --out {folder} --resume", 130)
     if to_json:

@@ -14,6 +14,7 @@ from eostheory.experiments.settings import chosen
 from eostheory.experiments.sweep import SweepError, sweep
 
 NAME = "damian23/fig-2"
+SMALL = {"eta": [0.004], "y": [0.0]}  # near the fixed point, where a run may be long
 GRID = {"x": [0.05, 0.2], "eta": [0.1, 0.2]}
 
 
@@ -77,7 +78,7 @@ def test_the_folder_of_another_sweep_is_left_alone(tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     out = tmp_path / "sweep"
-    grid = {"x": [0.1, 0.3], "steps": [3000]}
+    grid = {"x": [0.9, 1.1], **SMALL, "steps": [1500]}
 
     def kill():
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
@@ -87,7 +88,9 @@ def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     assert killed.is_set()
     assert len(found.reports) == 2
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(rows(place), straight(tmp_path / str(x), x=x, steps=3000))
+        assert np.array_equal(
+            rows(place), straight(tmp_path / str(x), x=x, eta=0.004, y=0.0, steps=1500)
+        )
 
 
 def _order(out):
@@ -101,7 +104,7 @@ def _order(out):
 def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "sweep"
-    grid = {"x": [0.05, 0.1, 0.2, 0.3], "steps": [1500]}
+    grid = {"x": [0.8, 0.9, 1.1, 1.2], **SMALL, "steps": [800]}
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
@@ -115,7 +118,9 @@ def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
     assert [p[0] for p in found.points] == grid["x"]
     assert len(list((out / "points").iterdir())) == 4
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(rows(place), straight(tmp_path / str(x), x=x, steps=1500))
+        assert np.array_equal(
+            rows(place), straight(tmp_path / str(x), x=x, eta=0.004, y=0.0, steps=800)
+        )
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_there(tmp_path, monkeypatch):

@@ -1,0 +1,221 @@
+"""Runs that are killed, run out of room, or find something else in their folder."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from eostheory.experiments import OutputError, Results, SettingError, describe, experiment, run
+from eostheory.experiments.data import DataError, cifar10, load, sst2
+from eostheory.experiments.settings import chosen
+from eostheory.training import CheckpointError
+
+NAME = "damian23/fig-2"
+LONG = ["eta=0.004", "x=1", "y=0", "steps=1500"]  # near the fixed point, where the cycles are small
+SET = [word for assignment in LONG for word in ("--set", assignment)]
+COMMAND = [sys.executable, "-m", "eostheory", "run", NAME]
+
+
+def rows(folder):
+    return Results(folder)["descent"].rows
+
+
+def launch(folder, *more):
+    return subprocess.Popen(
+        [*COMMAND, "--out", str(folder), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The records of a run that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    found = experiment(NAME)
+    run(found, chosen(found, LONG), folder=folder, plots=())
+    return rows(folder)
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
+    folder = tmp_path / "run"
+    draw = random.Random(7)
+    longest = 0
+    for _ in range(5):
+        process = launch(folder, *SET, "--resume")
+        records = folder / "runs" / "descent" / "records.f64"
+        begun = time.monotonic()
+        # Some moment of the start of the program, or of the recording.
+        wanted, patience = draw.choice([(1, 3 * draw.random()), (80_000 * draw.random(), 60.0)])
+        while time.monotonic() - begun < patience and process.poll() is None:
+            if records.exists() and records.stat().st_size >= wanted:
+                break
+            time.sleep(0.01)
+        time.sleep(0.2 * draw.random())
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if records.exists():
+            there = rows(folder)
+            # What is readable after a kill is a beginning of the whole run.
+            assert np.array_equal(there, whole[: len(there)])
+            longest = max(longest, len(there))
+    process = launch(folder, *SET, "--resume")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert longest > 0
+    assert np.array_equal(rows(folder), whole)
+    assert "order of the stages" in out
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(whole, tmp_path):
+    folder = tmp_path / "run"
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
+        "from eostheory.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    )
+    arguments = ["run", NAME, "--out", str(folder), *SET]
+    found = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 4
+    assert "--resume" in found.stderr
+    assert "Traceback" not in found.stderr
+    there = rows(folder)
+    assert 0 < len(there) < len(whole)
+    assert np.array_equal(there, whole[: len(there)])
+    process = launch(folder, *SET, "--resume")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert np.array_equal(rows(folder), whole)
+
+
+def test_a_folder_with_a_run_or_with_something_else_is_refused(tmp_path):
+    found = experiment(NAME)
+    run(found, chosen(found, ["steps=20"]), folder=tmp_path / "run", plots=())
+    with pytest.raises(OutputError, match="--resume"):
+        run(found, chosen(found, ["steps=20"]), folder=tmp_path / "run", plots=())
+    with pytest.raises(OutputError, match=r"setting steps was 20, is 30"):
+        run(found, chosen(found, ["steps=30"]), folder=tmp_path / "run", resume=True, plots=())
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="something else"):
+        run(found, folder=tmp_path, plots=())
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}'])
+def test_a_damaged_configuration_is_named(tmp_path, damage):
+    (tmp_path / "configuration.json").write_text(damage)
+    with pytest.raises(OutputError, match=r"configuration\.json"):
+        run(experiment(NAME), folder=tmp_path, resume=True)
+    with pytest.raises(OutputError, match=r"configuration\.json"):
+        describe(experiment(NAME), tmp_path)
+
+
+def test_a_damaged_checkpoint_is_refused_and_the_records_stay(tmp_path):
+    found = experiment(NAME)
+    settings = chosen(found, ["steps=40"])
+    run(found, settings, folder=tmp_path, plots=())
+    before = rows(tmp_path)
+    part = tmp_path / "runs" / "descent"
+    (part / "end.json").unlink()  # as if it had been killed
+    content = bytearray((part / "checkpoint.npz").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (part / "checkpoint.npz").write_bytes(content)
+    with pytest.raises(CheckpointError):
+        run(found, settings, folder=tmp_path, resume=True, plots=())
+    assert np.array_equal(rows(tmp_path), before)
+
+
+def test_a_folder_of_another_experiment_is_refused(tmp_path):
+    (tmp_path / "configuration.json").write_text(
+        json.dumps({"experiment": "lyu22/fig-5", "settings": {}})
+    )
+    with pytest.raises(OutputError, match="lyu22/fig-5"):
+        run(experiment(NAME), folder=tmp_path, resume=True)
+    with pytest.raises(OutputError, match="lyu22/fig-5"):
+        describe(experiment(NAME), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps=1.5", "whole number"),
+        ("steps=1", "at least 10"),
+        ("eta=nan", "finite"),
+        ("eta", "name=value"),
+        ("step=20", "did you mean 'steps'"),
+    ],
+)
+def test_a_wrong_setting_is_named(text, message):
+    with pytest.raises(SettingError, match=message):
+        chosen(experiment(NAME), [text])
+
+
+def test_absent_data_are_named_with_where_to_get_them(tmp_path):
+    with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz"):
+        load("cifar10", tmp_path)
+    with pytest.raises(DataError, match="gluebenchmark"):
+        load("sst2", tmp_path)
+    with pytest.raises(DataError, match="known: digits, cifar10, sst2"):
+        load("mnist")
+
+
+def cifar_files(folder, change=lambda rows: rows):
+    """Five files of the binary version, with random images."""
+    draw = np.random.default_rng(0)
+    for number in range(1, 6):
+        found = draw.integers(0, 256, (10_000, 3073), dtype=np.uint8)
+        found[:, 0] = np.arange(10_000) % 10
+        change(found).tofile(folder / f"data_batch_{number}.bin")
+
+
+def test_cifar_is_read_channel_by_channel(tmp_path):
+    cifar_files(tmp_path)
+    data = cifar10(tmp_path)
+    raw = np.fromfile(tmp_path / "data_batch_1.bin", dtype=np.uint8)[:3073]
+    assert data.inputs.shape == (50_000, 3, 32, 32)
+    assert int(data.labels[0]) == raw[0]
+    assert float(data.inputs[0, 1, 2, 3]) == raw[1 + 1024 + 2 * 32 + 3] / 255
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[:-1], "bytes, expected"),
+        (lambda rows: np.where(np.arange(3073) == 0, rows + 1, rows), "class 10"),
+        (lambda rows: np.where(np.arange(3073) == 0, rows % 9, rows), "expected 5000 each"),
+    ],
+)
+def test_mislabelled_images_are_refused(tmp_path, change, message):
+    cifar_files(tmp_path, change)
+    with pytest.raises(DataError, match=message):
+        cifar10(tmp_path)
+
+
+def test_sentences_become_tokens(tmp_path):
+    (tmp_path / "train.tsv").write_text("sentence\tlabel\na good film\t1\na bad film\t0\n")
+    data = sst2(tmp_path, length=4)
+    assert data.labels.tolist() == [1, 0]
+    # 'a' and 'film' come twice, then 'bad' and 'good' in alphabetical order
+    assert data.inputs.tolist() == [[2, 5, 3, 0], [2, 4, 3, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a\tb\n", "header"), ("sentence\tlabel\nfine\t2\n", "line 2"), ("", "header")],
+)
+def test_mislabelled_sentences_are_refused(tmp_path, text, message):
+    (tmp_path / "train.tsv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        sst2(tmp_path)
