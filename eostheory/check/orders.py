@@ -10,6 +10,9 @@ from typing import Literal
 QUARTER = 0.25
 """Orders are multiples of one half; one is told from the next half-way between."""
 
+SETTLED = 0.5
+"""Slopes that still change by more than this tell of no order that is too low."""
+
 EXACT = 1e-3
 """Errors below this part of the bound at every scale have no order to measure: what is left is
 the accuracy of projections and eigenpairs."""
@@ -25,13 +28,13 @@ class Order:
         claimed: exponent.
         interval: of the measured exponent; the last slope, give or take its change from the one
             before.  (NaN, NaN) when exact or when there are fewer than three scales.
-        ratio: error over bound at the smallest scale.
+        worst: largest error over bound.
     """
 
     kind: Literal["meets", "breaks", "exact", "unclear"]
     claimed: float
     interval: tuple[float, float]
-    ratio: float
+    worst: float
 
     def __str__(self) -> str:
         if self.kind == "exact":
@@ -55,9 +58,9 @@ def measure_order(
     if not all(math.isfinite(r) for r in ratios):
         return Order("unclear", claimed, nan, math.inf)
     if max(ratios) <= EXACT:
-        return Order("exact", claimed, nan, ratios[-1])
+        return Order("exact", claimed, nan, max(ratios))
     if len(scales) < 3 or min(errors) <= 0:
-        return Order("unclear", claimed, nan, ratios[-1])
+        return Order("unclear", claimed, nan, max(ratios))
     slopes = [
         math.log(errors[k] / errors[k + 1]) / math.log(scales[k] / scales[k + 1])
         for k in range(len(scales) - 1)
@@ -73,7 +76,7 @@ def measure_order(
     )
     low, high = min(low, fit), max(high, fit)
     if low > claimed - QUARTER:
-        return Order("meets", claimed, (low, high), ratios[-1])
-    if high < claimed - QUARTER:
-        return Order("breaks", claimed, (low, high), ratios[-1])
-    return Order("unclear", claimed, (low, high), ratios[-1])
+        return Order("meets", claimed, (low, high), max(ratios))
+    if high < claimed - QUARTER and abs(change) <= SETTLED:
+        return Order("breaks", claimed, (low, high), max(ratios))
+    return Order("unclear", claimed, (low, high), max(ratios))

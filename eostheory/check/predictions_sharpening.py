@@ -125,6 +125,13 @@ def progressive_sharpening(ctx: Context) -> Outcome:
             ),
             **more,
         )
+    lasted = next((k for k, (a, n) in enumerate(zip(alphas, noise, strict=True)) if a <= n), 0)
+    if points and lasted >= 2:
+        return passed(
+            f"alpha is at least {min(alphas[:lasted]):.4g} {where} for {steps[lasted - 1]:.0f} "
+            f"steps ({run.why}); then the trajectory leaves the edge",
+            **{**more, "measured": min(alphas[:lasted])},
+        )
     rising = sum(a > n for a, n in zip(alphas, noise, strict=True))
     return unknown(
         f"alpha is positive at {rising} of {len(alphas)} points {where} and not at the others "
@@ -170,8 +177,10 @@ def small_epsilon(ctx: Context) -> Outcome:
         return unknown("alpha is not positive on the constrained trajectory")
     worst = max(known)
     series = {"step": [float(at.step) for at in points], "epsilon": found}
-    more: dict[str, Any] = {"measured": worst, "expected": "< 1", "tolerance": 0.0, "examples": len(known),
-            "series": series}  # fmt: skip
+    more: dict[str, Any] = {
+        "measured": worst, "expected": "< 1", "tolerance": 0.0, "examples": len(known),
+        "series": series,
+    }  # fmt: skip
     where = f"at 2/eta = {2 / run.eta:.4g}"
     if worst >= LARGE:
         at = points[found.index(worst)]

@@ -356,7 +356,7 @@ class RealRun:
         if center is None:
             return ()
         trajectory = ConstrainedTrajectory(
-            self.objective, center.point, eta, inactive="gradient", tolerance=1e-4, c=None,
+            self.objective, center.point, eta, inactive="manifold", tolerance=1e-4, c=None,
             tracker=Tracker(1, dense_below=64),
         )  # fmt: skip
         count, every = (6, 1) if self.large else (8, 4)
@@ -365,7 +365,7 @@ class RealRun:
             for step in range((count - 1) * every + 1):
                 here = trajectory.here.center
                 if step % every == 0:
-                    active = trajectory.here.active
+                    active = here.sharpness >= (1 - 1e-4) * 2 / eta
                     found.append(_held(here, eta, active, step))
                 trajectory.advance()
         except NumericEvent as event:

@@ -23,10 +23,11 @@ from eostheory.numeric.dynamics import checked
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import Center
 from eostheory.training.constrained import ConstrainedTrajectory
+from eostheory.training.generalized import GeneralizedDynamics
 from eostheory.training.predicted import PredictedDynamics, advance
 
-DYNAMICS = PredictedDynamics
-"""What predicts."""
+DYNAMICS = PredictedDynamics, GeneralizedDynamics
+"""What predicts: eq. (6), and appendix F with the loss along u as it is."""
 
 KICK = 0.7
 """Where gradient descent starts, in delta along u: theorem 1 wants |x| of the size of delta."""
@@ -66,12 +67,20 @@ def tilted(objective: Objective, center: Center, change: Tensor) -> Objective:
 
 
 def compare(
-    objective: Objective, center: Center, eta: float, scale: float, time: float, *, terms: bool
+    objective: Objective,
+    center: Center,
+    eta: float,
+    scale: float,
+    time: float,
+    *,
+    terms: bool = False,
+    general: bool = False,
 ) -> Compared:
     """Gradient descent on ``L_s`` from ``theta + KICK delta u``, for ``time / epsilon`` steps.
 
     Args:
         terms: find ``excluded``, too: a third derivative more per step.
+        general: predict with the generalized dynamics.
 
     Raises:
         NumericEvent: there is no constrained trajectory, or descent diverges.
@@ -86,7 +95,7 @@ def compare(
     )  # fmt: skip
     if float(torch.dot(trajectory.here.center.u, center.u)) < 0:
         w = 2 * center.point - w
-    dynamics = DYNAMICS(trajectory, w)
+    dynamics = DYNAMICS[general](trajectory, w)
     follow = Tracker(1, repeated="keep", dense_below=64)
     rows: list[tuple[float, ...]] = []
     worst = [0.0, 0.0, 0.0]
