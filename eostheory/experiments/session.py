@@ -65,14 +65,18 @@ class Session:
             return None
         return read_records(self.path(part))
 
-    def recording(self, part: str) -> dict[str, Any]:
-        """Arguments ``folder``, ``resume`` and ``changed_code`` of the functions of
-        :mod:`eostheory.training`, for a part."""
+    def recording(self, part: str, checkpoint_every: int | None = None) -> dict[str, Any]:
+        """Arguments of the functions of :mod:`eostheory.training` that record a part.
+
+        Args:
+            checkpoint_every: steps between checkpoints; None for one a minute.
+        """
         there = (self.path(part) / "columns.json").exists()
         return {
             "folder": self.path(part),
             "resume": self.resume and there,
             "changed_code": self.changed_code,
+            "checkpoint_every": checkpoint_every,
         }
 
     def follow(self, part: str, rows: int) -> AbstractContextManager[None]:

@@ -22,10 +22,11 @@ def rows(folder):
     return Results(folder)["descent"].rows
 
 
-def straight(folder, **values):
+def straight(folder, steps, x):
     """The records of a run that nothing interrupts."""
     found = experiment(NAME)
-    run(found, chosen(found, values=values), folder=folder, plots=())
+    settings = chosen(found, values={"steps": steps, "x": x, "y": 0.0, "eta": 0.004})
+    run(found, settings, folder=folder, plots=())
     return rows(folder)
 
 
@@ -88,9 +89,7 @@ def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     assert killed.is_set()
     assert len(found.reports) == 2
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(
-            rows(place), straight(tmp_path / str(x), x=x, eta=0.004, y=0.0, steps=1500)
-        )
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), 1500, x))
 
 
 def _order(out):
@@ -118,9 +117,7 @@ def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
     assert [p[0] for p in found.points] == grid["x"]
     assert len(list((out / "points").iterdir())) == 4
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(
-            rows(place), straight(tmp_path / str(x), x=x, eta=0.004, y=0.0, steps=800)
-        )
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), 800, x))
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_there(tmp_path, monkeypatch):

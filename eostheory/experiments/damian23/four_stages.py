@@ -48,7 +48,7 @@ def run(settings: Settings, session: Session) -> None:
             settings.steps,
             measure=["sharpness"],
             observe={"x": lambda _, w: float(w[0]), "y": lambda _, w: float(w[1])},
-            **session.recording("descent"),
+            **session.recording("descent", checkpoint_every=200),
         )
 
 
