@@ -44,9 +44,11 @@ MINIMIZER = measured(
     lambda f: f.sphere.minimizer(),
     "local-pl",
 )
-MANIFOLD = by_check(
+MANIFOLD = measured(
     "minimizer manifold",
     "Gamma is a manifold of local minimizers whose codimension is the rank of the Hessian",
+    "check minimizer-manifold",
+    lambda f: f.sphere.manifold(),
     "minimizer-manifold",
 )
 SIMPLE_ON_GAMMA = measured(

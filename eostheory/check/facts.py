@@ -204,29 +204,42 @@ class Facts:
     def nonnegative(self) -> Decision:
         """A squared error is nowhere negative: a sample of points may refute that."""
         points = self.samples(16)
-        values = [float(self.ctx.loss(w).detach()) for w in points]
+        values = [float(self.ctx.loss(p.tensor).detach()) for p in points]
         rounding = 1e3 * torch.finfo(torch.float64).eps * max(1.0, *map(abs, values))
-        for w, value in zip(points, values, strict=True):
+        for point, value in zip(points, values, strict=True):
             if value < -rounding:
                 return fails(
                     f"the loss is {value:.4g} here, and a squared error is never negative",
-                    self.recipe(w, "a point of the domain with a negative loss"),
+                    point,
                 )
         return held("no negative value was met")
 
-    def samples(self, count: int) -> list[Tensor]:
-        """Random points (D,) of the domain, the start first; fewer where the domain is thin."""
+    def samples(self, count: int) -> list[Recipe]:
+        """Points (D,) of the domain that print in few characters, the start first.
+
+        Fewer where the domain is thin, and the start alone where the user draws the points.
+        """
+        from eostheory.strategies import direction
+
         subject = self.ctx.subject
+        found = [self.start]
+        if subject.points is not None:
+            return found
         draw = self.ctx.generator("applicability")
-        found = [subject.start.detach()]
-        for _ in range(20 * count):
+        size = subject.size
+        radius = float(f"{max(1.0, float(torch.linalg.vector_norm(subject.start))):.2g}")
+        for seed in range(20 * count):
             if len(found) >= count:
                 break
-            w = subject.start + torch.randn(subject.size, generator=draw, dtype=torch.float64)
-            if w in subject.domain:
-                found.append(w)
+            if size <= FEW:
+                step = torch.randn(size, generator=draw, dtype=torch.float64)
+                recipe = written_out(torch.round(subject.start + step, decimals=1) + 0.0)
+            else:
+                code = f"start + {radius:g} * strategies.direction({size}, seed={seed})"
+                data = {
+                    "kind": "around", "size": size, "radius": radius, "seed": seed, "start": True,
+                }  # fmt: skip
+                recipe = Recipe(subject.start + radius * direction(size, seed), code, data)
+            if recipe.tensor in subject.domain and bool(recipe.tensor.any()):
+                found.append(recipe)
         return found
-
-    def progressive(self) -> Decision:
-        """``alpha > 0`` where the run meets the edge (damian23, assumption 1)."""
-        return from_check(self, "progressive-sharpening")

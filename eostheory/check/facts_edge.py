@@ -268,27 +268,6 @@ class EdgeFacts:
             worst = min(worst, part)
         return held(f"K = {1 / worst:.3g} {self._seen()}")
 
-    def away(self) -> Decision:
-        """``|x_t| >= c_1 delta`` along the predicted dynamics (theorem 1)."""
-        if (none := self._none()) is not None:
-            return none
-        outcome = self.facts.outcomes.get("predicted-dynamics")
-        if outcome is None:
-            return undecided("run check predicted-dynamics")
-        rows = [v for k, v in outcome.series.items() if "x" in k.split()]
-        if not rows:
-            return undecided(f"predicted-dynamics shows no x: {outcome.message}")
-        least = min(abs(x) for x in rows[0])
-        best = max(self.places, key=lambda p: p.alpha / max(p.slope, 1e-300) ** 2)
-        delta = math.sqrt(max(0.0, 2 * best.alpha)) / best.slope if best.slope > 0 else math.inf
-        c = least / delta
-        if c >= math.sqrt(min(self.epsilon, 1.0)):
-            return held(f"c_1 = {c:.3g} over {len(rows[0])} steps")
-        return undecided(
-            f"|x_t| falls to {c:.3g} delta, nearer to epsilon = {self.epsilon:.3g} than to 1; "
-            "a start= with a larger displacement along u would tell"
-        )
-
     def _constant(self, constant: float, name: str, note: str) -> Decision:
         if constant <= 1:
             return held(f"{name} <= {constant:.3g} {self._seen()}, from below{note}")

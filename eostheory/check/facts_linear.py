@@ -168,7 +168,8 @@ class LinearFacts:
         domain = facts.ctx.subject.domain
         powers = torch.tensor([[1.0, s**2, s**4] for s in RAYS], dtype=torch.float64)
         levels = []
-        for w in facts.samples(8):
+        for here in facts.samples(8):
+            w = here.tensor
             if not bool(w.any()) or not all(s * w in domain for s in RAYS):
                 continue
             values = torch.tensor(
@@ -178,13 +179,19 @@ class LinearFacts:
             off = float((powers @ fit - values).abs().max())
             # The fit multiplies roundings of the loss by less than 100.
             rounding = 1e5 * torch.finfo(torch.float64).eps * float(values.abs().max())
-            here = facts.recipe(w, "a point of the domain")
             if off > rounding:
                 return fails(
                     "not a two-layer linear network: on the ray through this point the loss is no "
                     f"a - b s^2 + c s^4 (off by {off:.3g})", here,
                 )  # fmt: skip
-            levels.append((float(fit[0]), rounding, here))
+            a, b, c = (float(x) for x in fit)
+            # a = |Y|^2/n, b = -2 Y.F/n, c = |F|^2/n: Cauchy-Schwarz.
+            if b**2 - 4 * a * c > 1e3 * rounding * float(values.abs().max()):
+                return fails(
+                    "not a two-layer linear network: on the ray through this point the loss is "
+                    f"{a:.3g} + {b:.3g} s^2 + {c:.3g} s^4, no |s^2 F - Y|^2", here,
+                )  # fmt: skip
+            levels.append((a, rounding, here))
         for level, rounding, here in levels:
             if abs(level - levels[0][0]) > 100 * (rounding + levels[0][1]):
                 return fails(

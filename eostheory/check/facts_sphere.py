@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from eostheory.check.finding import Status
+from eostheory.check.finding import Recipe, Status
 from eostheory.check.hypotheses import FAILS, Decision, fails, from_check, held, undecided
 
 if TYPE_CHECKING:
@@ -43,17 +43,11 @@ class SphereFacts:
         return tuple(structure.top(w) for w in structure.minimizers()[:MOST])
 
     @cached_property
-    def directions(self) -> tuple[Tensor, ...]:
-        """Random points of the unit sphere within the domain."""
-        subject = self.facts.ctx.subject
-        draw = self.facts.ctx.generator("applicability: sphere")
-        found = []
-        for _ in range(64):
-            w = torch.randn(subject.size, generator=draw, dtype=torch.float64)
-            w = w / torch.linalg.vector_norm(w)
-            if w in subject.domain:
-                found.append(w)
-        return tuple(found[:MOST])
+    def directions(self) -> tuple[Recipe, ...]:
+        """Points w of the domain whose direction w/|w| is in it, too."""
+        domain = self.facts.ctx.subject.domain
+        found = [r for r in self.facts.samples(3 * MOST) if bool(r.tensor.any())]
+        return tuple(r for r in found if _unit(r.tensor) in domain)[:MOST]
 
     def scale_invariance(self) -> Decision:
         """``L(c w) = L(w)``; where that fails, a point w and what c = 2 does there."""
@@ -61,15 +55,23 @@ class SphereFacts:
         if found.verdict != FAILS or found.point is not None:
             return found
         worst, where = 0.0, None
-        for w in self.facts.samples(8):
-            if bool(w.any()):
-                change = abs(float(self.facts.ctx.loss(2 * w)) - float(self.facts.ctx.loss(w)))
-                if change > worst:
-                    worst, where = change, w
+        for recipe in self.facts.samples(8):
+            w = recipe.tensor
+            change = abs(float(self.facts.ctx.loss(2 * w)) - float(self.facts.ctx.loss(w)))
+            if change > worst:
+                worst, where = change, recipe
         if where is None:
             return found
-        recipe = self.facts.recipe(where, "a point of the domain")
-        return fails(f"L(2 w) differs from L(w) by {worst:.3g}", recipe)
+        return fails(f"L(2 w) differs from L(w) by {worst:.3g}", where)
+
+    def manifold(self) -> Decision:
+        """Minimizers form a manifold of constant rank; says where that is a single point."""
+        found = from_check(self.facts, "minimizer-manifold")
+        structure = self.facts.ctx.structure
+        least = 1 if structure.scale_invariant else 0
+        if found.verdict == "held" and structure.dimension == least:
+            return held(f"{found.message}; Gamma is a point, on which the flow stands still")
+        return found
 
     def minimizer(self) -> Decision:
         """A local minimizer is there."""
@@ -129,8 +131,8 @@ class SphereFacts:
         if (blocked := self._blocked()) is not None:
             return blocked
         least = min(self.tops, key=lambda t: t.value)
-        for w in self.directions:
-            top = self.facts.ctx.structure.top(w)
+        for recipe in self.directions:
+            top = self.facts.ctx.structure.top(_unit(recipe.tensor))
             if top.size - top.error > least.value + least.error:
                 return held(
                     f"|Hess L| = {top.size:.4g} on the sphere, lambda_1 = {least.value:.4g}"
@@ -145,20 +147,19 @@ class SphereFacts:
         if not self.directions:
             return undecided("the domain holds no point of the unit sphere that was drawn")
         domain = self.facts.ctx.subject.domain
-        tops = [self.facts.ctx.structure.top(w) for w in self.directions]
-        least = min(tops, key=lambda t: t.value)
+        tops = [self.facts.ctx.structure.top(_unit(r.tensor)) for r in self.directions]
+        number = min(range(len(tops)), key=lambda k: tops[k].value)
+        least, where = tops[number], self.directions[number]
         whole = domain.low <= -1 and domain.high >= 1 and domain.contains is None
         if whole and (domain.center is None or not domain.declared):
             return fails(
                 "a continuous scale-invariant loss has a maximum on the sphere, and S_f = 0 there; "
-                f"the least of {len(tops)} random points has S_f = {least.value:.3g}; declare a "
-                "domain= without maxima",
-                self.facts.recipe(least.point, "a point of the sphere"),
+                f"the least of {len(tops)} random directions has S_f = {least.value:.3g}; declare "
+                "a domain= without maxima",
+                where,
             )
         if least.value <= least.error:
-            return fails(
-                f"S_f = {least.value:.3g}", self.facts.recipe(least.point, "a point of the sphere")
-            )
+            return fails(f"S_f = {least.value:.3g} at w/|w|", where)
         return held(f"S_f >= {least.value:.3g} on {len(tops)} points of the sphere")
 
     # Linear regression behind a batch norm (lyu22, section 5)
@@ -172,9 +173,13 @@ class SphereFacts:
         if invariant.verdict != "held":
             return invariant
         loss = self.facts.ctx.loss
-        pairs = [(w, float(loss(w)), float(loss(-w))) for w in self.directions if self._both(w)]
+        pairs = [
+            (r, float(loss(r.tensor)), float(loss(-r.tensor)))
+            for r in self.directions
+            if self._both(r.tensor)
+        ]
         if not pairs:
-            return undecided("the domain holds no pair w, -w on the unit sphere")
+            return undecided("the domain holds no pair w, -w that was drawn")
         scale = max(max(abs(a), abs(b)) for _, a, b in pairs)
         sums = [a + b for _, a, b in pairs]
         worst = max(range(len(sums)), key=lambda k: abs(sums[k] - sums[0]))
@@ -182,7 +187,7 @@ class SphereFacts:
             return fails(
                 f"no linear regression behind a batch norm: L(w) + L(-w) is {sums[worst]:.4g} here "
                 f"and {sums[0]:.4g} elsewhere, not constant",
-                self.facts.recipe(pairs[worst][0], "a point of the sphere"),
+                pairs[worst][0],
             )
         size = self.facts.ctx.subject.size
         if size > FITTED:
@@ -244,20 +249,25 @@ class SphereFacts:
             return fails("no linear regression behind a batch norm: the Sigma that fits is no "
                          "covariance")  # fmt: skip
         c = eigenvectors[:, -1] * eigenvalues[-1].clamp(min=0).sqrt()
-        w = self.directions[0]
+        w = self.directions[0].tensor
         level = (float(loss(w)) + float(loss(-w))) / 2
         c = c if odd(w) * float(torch.dot(c, w)) >= 0 else -c
         for _ in range(2 * size + 8):
             w = torch.randn(size, generator=draw, dtype=torch.float64)
             if not self._both(w):
                 continue
-            want = level - float(torch.dot(w, c)) / float((w @ sigma @ w).clamp(min=1e-300)) ** 0.5
+            below = float((w @ sigma @ w).clamp(min=1e-300)) ** 0.5
+            want = level - float(torch.dot(w, c)) / below
             if abs(float(loss(w)) - want) > 1e-6 * abs(level):
                 return fails(
                     "no linear regression behind a batch norm: the best fit is off here",
                     self.facts.recipe(w, "a random point"),
                 )
         return Quotient(level, sigma, c)
+
+
+def _unit(w: Tensor) -> Tensor:
+    return w / torch.linalg.vector_norm(w)
 
 
 def _symmetric(entries: Tensor, size: int) -> Tensor:
