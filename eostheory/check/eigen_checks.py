@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 POINTS = 8
 """Points of the way of gradient descent at which the top eigenvalue is demanded to be simple."""
 
-SIZES = 6
+SIZES = 5
 """Step sizes of the differences, each a quarter of the one before."""
 
 
@@ -189,7 +189,7 @@ def sharpness_gradient(ctx: Context) -> Outcome:
         name="sharpness-gradient",
         w=ctx.points(),
         u=ctx.directions(),
-        examples=2 if large else None,
+        examples=2 if large else min(20, ctx.profile.examples),
     )
 
 
@@ -207,7 +207,8 @@ def _differences(ctx: Context, w: Tensor, u: Tensor, top: Top) -> _Slope:
     noise: list[float] = []
     for _ in range(count):
         try:
-            up, down = ctx.structure.top(w + step * u), ctx.structure.top(w - step * u)
+            up = ctx.structure.top(w + step * u, top)
+            down = ctx.structure.top(w - step * u, top)
         except NumericEvent:
             central, kinks, noise = [], [], []
         else:
@@ -310,5 +311,5 @@ def _place(ctx: Context) -> tuple[str, Tensor, float | None]:
         return "next to the start (the run does not meet the edge)", ctx.structure.base, None
     found = edge.coefficients
     ok = found.alpha > 0 and found.beta > 0 and math.isfinite(found.delta)
-    small = ok and found.delta < max(1.0, float(torch.linalg.vector_norm(edge.point)))
+    small = ok and found.delta < 10 * max(1.0, float(torch.linalg.vector_norm(edge.point)))
     return "where the run meets the edge", edge.point, found.delta if small else None

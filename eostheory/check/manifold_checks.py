@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eostheory.check.bounds import bounded
+from eostheory.check.charts import chart_arity, jacobian_of
 from eostheory.check.finding import (
     Counterexample,
     Outcome,
@@ -22,7 +23,6 @@ from eostheory.check.finding import (
     unknown,
 )
 from eostheory.check.inputs import written_out
-from eostheory.check.charts import chart_arity, jacobian_of
 from eostheory.check.minimizer_search import DENSE, Minimizer, Search
 from eostheory.check.registry import check
 from eostheory.check.spectra import spectrum

@@ -38,6 +38,8 @@ def examine(ctx: Context, w: Tensor, start: Tensor) -> tuple[Minimizer | None, D
         return None, drop
     here = around.here
     rank = len(here.values) - len(kernel)
+    if len(kernel):
+        around.back(rank, start)
     regular = minimizer(ctx, w, here, rank)
     if rank and len(kernel) and len(w) <= WALK:
         return regular, around.walk(rank)
@@ -82,7 +84,8 @@ class Around:
 
     def noise(self, w: Tensor) -> float:
         """What rounding does to an entry of the gradient."""
-        return bounded(lambda x: gradient(self.ctx.loss, x), w, 3).error
+        found = bounded(lambda x: gradient(self.ctx.loss, x), w, 3).error
+        return max(found, torch.finfo(w.dtype).eps * self.here.size * self.length)
 
     def kernel(self) -> Tensor:
         """(k, D): the eigenvectors whose eigenvalues are zero, or may be."""
@@ -175,6 +178,34 @@ class Around:
                 break
             last = size
         return p
+
+    def back(self, rank: int, start: Tensor) -> None:
+        """Along the manifold towards where the search began.
+
+        A loss that flattens out without a minimum has a gradient and a Hessian of zero to rounding
+        far enough out; on the way back it has not.
+
+        Raises:
+            NotFound: the points on the way back are not critical.
+        """
+        p, goal = self.w, self.on(start)
+        for _ in range(8):
+            found = spectrum(self.ctx.loss, p, self.spherical, noise=False)
+            kernel = found.vectors[:, : len(found.values) - rank]
+            step = kernel @ (kernel.T @ (goal - p))
+            size = float(torch.linalg.vector_norm(step))
+            if size <= 1e-2 * self.length:
+                return
+            most = 0.3 * self.length
+            q = self.follow(p + step * min(1.0, most / size), rank)
+            left = float(gradient(self.ctx.loss, q).abs().max())
+            if left > 100 * self.noise(q):
+                raise NotFound(
+                    f"gradient and Hessian are zero to rounding at |w| = "
+                    f"{float(torch.linalg.vector_norm(self.w)):.3g}, where descent ended, but not "
+                    "next to it: the minimum seems not to be attained"
+                )
+            p = q
 
     def walk(self, rank: int) -> Deficient | None:
         """Along the manifold to where the smallest non-zero eigenvalue vanishes, if it does within

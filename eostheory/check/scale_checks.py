@@ -22,6 +22,7 @@ from eostheory.check.finding import (
 from eostheory.check.inputs import written_out
 from eostheory.check.registry import check
 from eostheory.check.structure import FACTORS, exact_scale_invariance
+from eostheory.check.subject import Domain
 from eostheory.numeric.autodiff import gradient, hessian_vector
 from eostheory.numeric.dynamics import gd_step
 
@@ -208,9 +209,7 @@ def spherical_sharpness(ctx: Context) -> Outcome:
     def body(w: Tensor) -> float:
         _inside(ctx, w, 1.0)
         square = float(torch.dot(w, w))
-        theta = w / math.sqrt(square)
-        if theta not in ctx.subject.domain:
-            raise Undecided("w/|w| is outside of the domain")
+        theta = _inside(ctx, w, 1 / math.sqrt(square))
         here, there = ctx.structure.top(w), ctx.structure.top(theta)
         left, right = there.value, square * here.value
         room = there.error + square * here.error + 1e-15 * abs(right)
@@ -225,7 +224,10 @@ def spherical_sharpness(ctx: Context) -> Outcome:
         return abs(left - right)
 
     return ctx.property(
-        body, name="spherical-sharpness", w=ctx.points(), examples=3 if large else None
+        body,
+        name="spherical-sharpness",
+        w=ctx.points(),
+        examples=3 if large else min(20, ctx.profile.examples),
     )
 
 
@@ -370,7 +372,10 @@ def _inside(ctx: Context, w: Tensor, c: float) -> Tensor:
     if not bool(w.any()):
         raise Undecided("w = 0 has no direction")
     there = c * w
-    if w not in ctx.subject.domain or there not in ctx.subject.domain:
+    domain = ctx.subject.domain
+    if not domain.declared:  # only where we look: the property is about every c
+        domain = Domain(contains=domain.contains, hole=domain.hole)
+    if there not in domain:
         raise Undecided("c w is outside of the domain")
     return there
 

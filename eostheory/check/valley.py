@@ -66,9 +66,10 @@ def _bottom(loss: LossFunction, w: Tensor, u: Tensor) -> Tensor:
             raise Undecided(f"the loss is not finite along the top eigenvector: {event}") from event
         bend = float(torch.dot(image, u))
         scale = max(scale, abs(bend))
-        step = -slope / bend if bend > 1e-12 * scale else -math.copysign(reach, slope)
-        if slope == 0.0:
+        # Below this a slope is rounding: a quartic bottom is flat there.
+        if abs(slope) <= 1e-15 * scale * max(1.0, float(torch.linalg.vector_norm(at))):
             return at
+        step = -slope / bend if bend > 0 else -math.copysign(reach, slope)
         step = max(-reach, min(reach, step))
         x += step
         if abs(step) <= 1e-9 * max(1.0, abs(x)):
@@ -81,7 +82,7 @@ def excess_bend(
 ) -> tuple[float, float, float, list[tuple[float, float]]] | None:
     """x, ``F'' - F'/x`` there, what rounding explains, and all (x, value) seen.
 
-    At delta if given; else at the smallest x at which the value is above rounding.
+    At delta if given; else at the smallest x at which the value is far above rounding.
     """
     w, u = valley.point, valley.vector
 
@@ -103,13 +104,13 @@ def excess_bend(
     sizes = [largest * 4.0**-k for k in range(count, -1, -1)]
     seen: list[tuple[float, float]] = []
     chosen: tuple[float, float, float] | None = None
-    for x in [delta] if delta else sizes:
+    for x in [delta, *sizes] if delta else sizes:
         try:
             kappa, room = compute(x)
         except NumericEvent:
-            break
+            continue
         seen.append((x, kappa))
         chosen = (x, kappa, room)
-        if abs(kappa) > 10 * room:
+        if x == delta or abs(kappa) > 1e6 * room:
             break
     return None if chosen is None else (*chosen, seen)
