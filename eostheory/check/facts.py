@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -100,6 +101,10 @@ class Facts:
             if outcome is not None and outcome.status is Status.FAIL:
                 return fails(f"{name} failed: {outcome.message}", point_of(outcome))
         return None
+
+    def generator(self, name: str) -> torch.Generator:
+        """Random numbers of one use, the same for every seed of the checks: so are verdicts."""
+        return torch.Generator().manual_seed(zlib.crc32(name.encode()))
 
     def recipe(self, w: Tensor, what: str) -> Recipe:
         """A point (D,) for a report: its coordinates if they are few, else what it is."""
@@ -225,7 +230,7 @@ class Facts:
         found = [self.start]
         if subject.points is not None:
             return found
-        draw = self.ctx.generator("applicability")
+        draw = self.generator("samples")
         size = subject.size
         radius = float(f"{max(1.0, float(torch.linalg.vector_norm(subject.start))):.2g}")
         for seed in range(20 * count):

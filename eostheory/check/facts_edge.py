@@ -12,10 +12,12 @@ from torch import Tensor
 
 from eostheory.check.hypotheses import Decision, fails, held, undecided
 from eostheory.curvature import Products, Tracker
-from eostheory.numeric.events import NumericEvent
 
 if TYPE_CHECKING:
     from eostheory.check.facts import Facts
+
+MOST = 4
+"""Points that are looked at; two of a large loss."""
 
 ROUNDS = 4
 """Power steps on the third derivative; its norm is approached from below."""
@@ -66,22 +68,13 @@ class EdgeFacts:
     def points(self) -> tuple[Tensor, ...]:
         """Points with sharpness 2/eta and ``grad L . u = 0``, the first next to the edge."""
         run = self.facts.ctx.run
-        center = run.center
-        if center is None:
+        held_there = [at.point for at in run.constrained if at.reached]
+        if not held_there:
             self.missing = run.missing or "gradient descent did not meet the edge of stability"
             return ()
-        found = [center.point.detach().clone()]
-        if not run.large:
-            from eostheory.training.constrained import ConstrainedTrajectory
-
-            try:
-                path = ConstrainedTrajectory(run.objective, found[0], self.eta, c=None)
-                for _ in range(4):
-                    found.append(path.advance().point.detach().clone())
-            except NumericEvent:
-                # What was reached is enough; the checks report such events.
-                pass
-        return tuple(found)
+        most = 2 if run.large else MOST
+        every = max(1, len(held_there) // most)
+        return tuple(w.detach().clone() for w in held_there[::every][:most])
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -128,7 +121,7 @@ class EdgeFacts:
 
     def _norm(self, products: Products, u: Tensor, off: Tensor | None) -> tuple[float, Tensor]:
         """Largest ``|D^3 L[v, w, .]|`` met and a unit v; v, w orthogonal to ``off`` if given."""
-        draw = self.facts.ctx.generator("applicability: third derivative")
+        draw = self.facts.generator("third derivative")
         random = torch.randn(len(u), generator=draw, dtype=torch.float64).to(u)
         best, where = 0.0, u
         for start in (u, random):
@@ -288,7 +281,7 @@ def _smallest(products: Products, facts: Facts) -> float:
     if size <= 200:
         matrix = products.block(torch.eye(size, dtype=products.point.dtype))
         return float(torch.linalg.eigvalsh((matrix + matrix.T) / 2)[0])
-    draw = facts.ctx.generator("applicability: smallest eigenvalue")
+    draw = facts.generator("smallest eigenvalue")
     v = torch.randn(size, generator=draw, dtype=torch.float64).to(products.point)
     basis = [v / torch.linalg.vector_norm(v)]
     images = []

@@ -127,7 +127,7 @@ class LinearFacts:
             return undecided(f"the inputs are not known as one tensor: {GIVE}"), None
         data = x.detach().to(torch.float64).reshape(x.shape[0], -1)
         w, a = self._weights(subject.start, shapes)
-        draw = self.facts.ctx.generator("applicability: linear network")
+        draw = self.facts.generator("linear network")
         scale: float | None = None
         for _ in range(3):
             at = torch.randn(subject.size, generator=draw, dtype=torch.float64)

@@ -214,7 +214,7 @@ class SphereFacts:
     def fitted(self) -> Quotient | Decision:
         """The only quotient that may be the loss, or why it is none."""
         size, loss = self.facts.ctx.subject.size, self.facts.ctx.loss
-        draw = self.facts.ctx.generator("applicability: batch norm")
+        draw = self.facts.generator("batch norm")
         number = size * (size + 1) + 8
 
         def odd(w: Tensor) -> float:
