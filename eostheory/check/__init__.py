@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from eostheory.check.engine import Examination, Interrupted, check_loss
     from eostheory.check.finding import Counterexample, Outcome, Recipe, Status
     from eostheory.check.parametrize import parametrize_with_loss_checks
-    from eostheory.check.replay import ReplayError, replay
+    from eostheory.check.recorded import ReplayError, replay
     from eostheory.check.report import Finding, LossReport
     from eostheory.check.selection import UnknownCheck
     from eostheory.check.subject import Domain
@@ -23,12 +23,12 @@ _HOMES = {
     "LossReport": "report",
     "Outcome": "finding",
     "Recipe": "finding",
-    "ReplayError": "replay",
+    "ReplayError": "recorded",
     "Status": "finding",
     "UnknownCheck": "selection",
     "check_loss": "engine",
     "parametrize_with_loss_checks": "parametrize",
-    "replay": "replay",
+    "replay": "recorded",
 }
 
 __all__ = [

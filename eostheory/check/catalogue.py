@@ -14,6 +14,7 @@ MODULES = (
     "scale_checks",
     "eigen_checks",
     "manifold_checks",
+    "predictions_sharpening",
     "predictions_dynamics",
     "predictions_flow",
     "predictions_phases",

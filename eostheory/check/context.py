@@ -18,7 +18,7 @@ from eostheory.check.subject import Subject
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from eostheory.check.replay import Pinned
+    from eostheory.check.recorded import Pinned
     from eostheory.check.run import RealRun
     from eostheory.check.structure import Structure
 

@@ -23,6 +23,10 @@ Progress = Callable[[int, int, str, "Finding | None"], object]
 found."""
 
 
+_UNSTEADY = "not a function of the parameters."
+"""How the engine refuses a module whose loss changes between two evaluations; then the remedy."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during :func:`check_loss`; ``report`` says what was found until then."""
 
@@ -253,6 +257,7 @@ class Examination:
             seconds=seconds,
             errors=errors,
             interrupted=interrupted,
+            complete=chosen == set(self._known),
         )
 
 
@@ -297,7 +302,7 @@ def _outcome(check: Check, context: Context) -> tuple[Outcome, str]:
 
 
 def _completed(outcome: Outcome, check: Check, context: Context) -> Outcome:
-    """``outcome`` with the lines that show its counterexample, and what a module refused."""
+    """``outcome`` with the lines that show its counterexample, and what the module said."""
     import dataclasses
 
     from eostheory.check.reproduce import reproduce
@@ -305,7 +310,16 @@ def _completed(outcome: Outcome, check: Check, context: Context) -> Outcome:
     case = outcome.counterexample
     if case is not None and not case.python:
         lines = reproduce(context, check.name, case.inputs, case.details)
-        outcome = dataclasses.replace(outcome, counterexample=dataclasses.replace(case, python=lines))
+        outcome = dataclasses.replace(
+            outcome, counterexample=dataclasses.replace(case, python=lines)
+        )
+    said = context.subject.refusal or ""
+    if check.name == "deterministic" and outcome.status is Status.FAIL and _UNSTEADY in said:
+        told = outcome.message.rstrip(".")
+        message = (
+            f"{told}{'' if told.endswith('?') else '.'} {said.partition(_UNSTEADY)[2].strip()}"
+        )
+        outcome = dataclasses.replace(outcome, message=message)
     return outcome
 
 
@@ -329,5 +343,3 @@ class _settled:
     def __exit__(self, *what: Any) -> None:
         self._recorded.__exit__(*what)
         self._random.__exit__(*what)
-
-

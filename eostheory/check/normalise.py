@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eostheory.check.property import marked
 from eostheory.check.starts import choose_start, looks_scale_invariant, read_start
 from eostheory.check.subject import Declarations, Domain, LossFunction, Subject
 from eostheory.numeric.objective import Objective, module_objective
@@ -65,9 +67,11 @@ def make_subject(
     decay = _number("weight_decay", given["weight_decay"], zero=True)
     made = _Made.of(loss, data, criterion, size, start, variables)
     place = _domain(given["domain"], made)
-    if given["scale_invariant"] or looks_scale_invariant(made.call, made.size, made.start):
-        if place is None or not isinstance(given["domain"], Domain):
-            place = _with(place or Domain(), hole=HOLE)
+    invariant = given["scale_invariant"]
+    if invariant is None:
+        invariant = looks_scale_invariant(made.call, made.size, made.start)
+    if invariant and not isinstance(given["domain"], Domain):
+        place = _with(place or Domain(), hole=HOLE)
     first, code = made.start, made.start_code
     if first is None:
         searched = place or Domain()
@@ -78,11 +82,18 @@ def make_subject(
         raise ValueError(f"the start {_short(first)} lies outside of the domain: give another one")
     if place is None or not place.declared:
         place = _undeclared(place or Domain(), made.start, first)
+    own = _target(loss)
+    if made.objective is None:
+        call = marked(made.call)
+        objective = Objective.of(call, made.size, device=first.device)
+    else:
+        chunks = tuple(marked(chunk) for chunk in made.objective.chunks)
+        call = objective = dataclasses.replace(made.objective, chunks=chunks)
     return Subject(
         name=name or made.name,
         kind=made.kind,
-        loss=made.call,
-        objective=made.objective or Objective.of(made.call, made.size, device=first.device),
+        loss=call,
+        objective=objective,
         size=made.size,
         start=first,
         domain=place,
@@ -91,7 +102,8 @@ def make_subject(
         weight_decay=decay,
         points=_points(points),
         expression=made.expression,
-        target=target or _target(loss),
+        target=target or own,
+        direct=own is not None and target in (None, own),
         refusal=made.refusal,
         **made.network,
         start_code=code,
@@ -119,7 +131,9 @@ class _Made:
             _unwanted("a formula", data=data, criterion=criterion)
             return _of_formula(loss, size, start, variables)
         _unwanted("a loss that is no formula", variables=variables)
-        if isinstance(loss, nn.Module) and (data is not None or any(True for _ in loss.parameters())):
+        if isinstance(loss, nn.Module) and (
+            data is not None or any(True for _ in loss.parameters())
+        ):
             return _of_module(loss, data, criterion, size, start)
         _unwanted("a function of a flat tensor", data=data, criterion=criterion)
         if not callable(loss):
@@ -131,26 +145,34 @@ class _Made:
 
 
 def _of_function(loss: Any, size: Any, start: Any) -> _Made:
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
-    if size is None and start is None:
+    name = _name_of(loss)
+    own = getattr(loss, "size", getattr(loss, "dim", None))
+    if start is None and size in (None, own):
         start = getattr(loss, "start", None)
-        size = getattr(loss, "size", getattr(loss, "dim", None))
-        size = size if isinstance(size, int) else None
+        size = own if isinstance(own, int) else size
     if size is None and start is None:
         raise ValueError(
             f"neither size= nor start= is given for {name}: pass size=D, the number of entries of "
             "the flat tensor that it takes, or start=, a tensor (D,) where runs begin"
         )
     size, first, code = read_start(size, start)
-    made = _Made("function", str(name), loss, size)
+    made = _Made("function", name, loss, size)
     made.start, made.start_code = first, code
     if isinstance(loss, Objective):
         if loss.size != size:
             raise ValueError(f"the objective has {loss.size} parameters, the start has {size}")
         made.objective = loss
         made.kind = "function" if loss.layout is None else "module"
-        made.name = name if loss.layout is None else "module"
     return made
+
+
+def _name_of(loss: Any) -> str:
+    import functools
+
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
+    return str(name).strip("<>") if isinstance(name, str) else type(loss).__name__
 
 
 def _of_module(module: nn.Module, data: Any, criterion: Any, size: Any, start: Any) -> _Made:
@@ -264,8 +286,6 @@ def _undeclared(place: Domain, given: Tensor | None, start: Tensor) -> Domain:
 
 
 def _with(domain: Domain, **changes: Any) -> Domain:
-    import dataclasses
-
     return dataclasses.replace(domain, **changes)
 
 

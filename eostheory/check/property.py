@@ -7,6 +7,8 @@ ends after a number of calls that fits the size of the loss.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import sys
 import zlib
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 Body = Callable[..., Any]
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_MARK = "_left_the_loss"
 _PLAIN = (int, float, str, bool)
 
 
@@ -66,6 +69,9 @@ class Trial:
         known: the violation of each input, None where there is none.
         error: what the body itself broke down with.
         minimal: the last violation that Hypothesis held to be the smallest.
+        fallback: a violation at the start, shown where there is no other.
+        budget: calls that shrinking may still take; None while nothing is violated.
+        wanted: inputs to try.
     """
 
     context: Context
@@ -77,7 +83,9 @@ class Trial:
     known: dict[Any, Violated | None] = field(default_factory=dict)
     error: Exception | None = None
     minimal: tuple[Violated, dict[str, Any]] | None = None
+    fallback: tuple[Violated, dict[str, Any]] | None = None
     budget: int | None = None
+    wanted: int = 1
     shortage: str = ""
 
     def judge(self, drawn: Mapping[str, Any]) -> Violated | None:
@@ -85,14 +93,17 @@ class Trial:
         key = tuple(_key(value) for value in drawn.values())
         if key in self.known:
             return self.known[key]
-        if self.error is not None or self.budget == 0:
+        if self.error is not None or self.budget == 0 or self._enough():
             return None
         if self.budget is not None:
             self.budget -= 1
         found = self.known[key] = self._judge(drawn)
-        if found is not None and self.budget is None:
+        if found is not None and self.budget is None and not _at_start(drawn):
             self.budget = shrinking_budget(self.context.subject.size)
         return found
+
+    def _enough(self) -> bool:
+        return self.budget is None and len(self.known) >= self.wanted
 
     def _judge(self, drawn: Mapping[str, Any]) -> Violated | None:
         values = {k: v.tensor if isinstance(v, Recipe) else v for k, v in drawn.items()}
@@ -149,8 +160,8 @@ class Trial:
         """What all inputs together say."""
         if self.error is not None:
             raise self.error
-        if self.minimal is not None:
-            return self._failed(*self.minimal)
+        if (shown := self.minimal or self.fallback) is not None:
+            return self._failed(*shown)
         silent = sum(self.reasons.values())
         why = _most_common(self.reasons)
         if not self.decided:
@@ -190,15 +201,24 @@ def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
     import hypothesis
     from hypothesis import HealthCheck, Phase, Verbosity, errors
 
+    from eostheory.strategies.vectors import FEW
+
+    trial.wanted = count
+    written = trial.context.subject.size <= FEW
+
     def attempt(drawn: dict[str, Any]) -> None:
         violation = trial.judge(drawn)
-        if violation is not None:
+        if violation is not None and written and _at_start(drawn):
+            # its numbers may be long: a point of few digits is shown where there is one
+            trial.fallback = trial.fallback or (violation, drawn)
+        elif violation is not None:
             trial.minimal = (violation, drawn)
             raise _Found
 
     test = hypothesis.given(hypothesis.strategies.fixed_dictionaries(dict(inputs)))(attempt)
     test = hypothesis.settings(
-        max_examples=max(1, count),
+        # draws that were met before are not counted
+        max_examples=max(1, 2 * count),
         database=None,
         deadline=None,
         derandomize=False,
@@ -225,6 +245,10 @@ def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
             raise
 
 
+def _at_start(drawn: Mapping[str, Any]) -> bool:
+    return any(isinstance(v, Recipe) and v.data.get("kind") == "start" for v in drawn.values())
+
+
 def shrinking_budget(size: int) -> int:
     """Calls of the body that shrinking may take on a loss of ``size`` parameters."""
     if size <= 16:
@@ -248,8 +272,10 @@ def finite_at(loss: Callable[[Tensor], Tensor], w: Tensor) -> bool:
 
 
 def from_loss(error: BaseException) -> bool:
-    """Whether an exception came out of the user's code: one of its frames is neither ours nor of
-    a library that the checks themselves call."""
+    """Whether an exception is the user's: it left the loss (see :func:`marked`), or one of its
+    frames, a backward pass of theirs, is neither ours nor of a library that the checks call."""
+    if getattr(error, _MARK, False):
+        return True
     trace = error.__traceback__
     inside = False
     while trace is not None:
@@ -259,6 +285,21 @@ def from_loss(error: BaseException) -> bool:
             return True
         trace = trace.tb_next
     return False
+
+
+def marked(loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """``loss``, whose exceptions :func:`from_loss` knows again."""
+
+    @functools.wraps(loss, updated=())
+    def call(w: Tensor) -> Tensor:
+        try:
+            return loss(w)
+        except Exception as error:
+            with contextlib.suppress(AttributeError, TypeError):
+                setattr(error, _MARK, True)
+            raise
+
+    return call
 
 
 def _of_library(path: str) -> bool:
@@ -288,7 +329,7 @@ def _key(value: Any) -> Any:
 def _shown(value: Any) -> Recipe | float | int | str:
     from eostheory.check.inputs import written_out
 
-    if isinstance(value, Recipe) or isinstance(value, _PLAIN):
+    if isinstance(value, (Recipe, *_PLAIN)):
         return value
     return written_out(value) if isinstance(value, Tensor) else repr(value)
 

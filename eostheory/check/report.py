@@ -122,6 +122,7 @@ class LossReport:
         applicability: by claim id, whether a theorem applies to the loss.
         errors: tracebacks of what broke down beside the checks.
         interrupted: whether it was stopped; checks that were not run are absent then.
+        complete: whether all checks were selected.
     """
 
     context: Context = field(repr=False)
@@ -131,6 +132,7 @@ class LossReport:
     seconds: float = 0.0
     errors: tuple[str, ...] = ()
     interrupted: bool = False
+    complete: bool = True
 
     def __getitem__(self, check: str) -> Finding:
         """The finding of a check.
@@ -157,7 +159,7 @@ class LossReport:
 
     @property
     def exit_code(self) -> int:
-        """As ``eostheory check-loss``: 0 all as expected, 1 not, 4 an error of ours, 130 stopped."""
+        """0 all as expected, 1 not, 4 an error of ours, 130 interrupted; as on the command line."""
         return self.exit_code_for()
 
     def exit_code_for(self, *, strict: bool = False) -> int:
@@ -179,7 +181,7 @@ class LossReport:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data, whose form is the schema ``eostheory-loss-report/1``."""
-        from eostheory.check.replay import case_of
+        from eostheory.check.recorded import case_of
 
         subject = self.context.subject
 
@@ -206,6 +208,7 @@ class LossReport:
                 "ok": self.ok,
                 "seconds": round(self.seconds, 3),
                 "interrupted": self.interrupted,
+                "complete": self.complete,
                 "counts": self.counts(),
                 "errors": list(self.errors),
             },
@@ -253,14 +256,8 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
-    item = getattr(value, "item", None)  # of tensors and numpy with one entry
-    if item is not None and getattr(value, "size", None) == 1 or _is_scalar_tensor(value):
-        return plain(value.item())
-    return str(value)
-
-
-def _is_scalar_tensor(value: Any) -> bool:
-    return hasattr(value, "numel") and value.numel() == 1
+    one = value.numel() == 1 if hasattr(value, "numel") else getattr(value, "size", None) == 1
+    return plain(value.item()) if one and hasattr(value, "item") else str(value)
 
 
 def _case(case: Counterexample) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def read_start(size: Any, start: Any) -> tuple[int, Tensor | None, str | None]:
     if size is not None and size < 1:
         raise ValueError(f"size is {size}, expected at least 1")
     if start is None:
-        return int(size), None, None
+        assert size is not None  # a caller has one of them
+        return size, None, None
     if not isinstance(start, Tensor):
         try:
             read = torch.as_tensor(start)

@@ -66,7 +66,8 @@ class Subject:
     Args:
         name: how reports call it.
         kind: function, module or sympy.
-        loss: flat tensor (D,) -> scalar, exactly as the user gave it (for a module: its objective).
+        loss: flat tensor (D,) -> scalar, what the user gave in all but its identity (for a
+            module: its objective).
         objective: the same as :class:`Objective`.
         size: D.
         start: (D,) float64, where real runs begin.
@@ -75,6 +76,7 @@ class Subject:
         points: the user's generator of points (a Hypothesis strategy of tensors), or None.
         expression: the sympy expression and its variables, for kind sympy.
         target: how to import it again (``module:function``, ``path.py:function``), if known.
+        direct: whether the target is the loss itself, not something that holds or makes it.
         refusal: why :func:`~eostheory.numeric.objective.module_objective` would not take the
             module; the checks show the same thing.
         module, criterion, inputs, targets: what the user gave, for kind module.
@@ -94,6 +96,7 @@ class Subject:
     points: Any = None
     expression: tuple[Any, tuple[Any, ...]] | None = None
     target: str | None = None
+    direct: bool = False
     refusal: str | None = None
     module: Any = field(default=None, repr=False)
     criterion: Any = field(default=None, repr=False)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 GLYPHS = {"pass": "✓", "fail": "✗", "unknown": "?", "not-applicable": "·"}
 VERDICTS = {"applies": "✓", "fails": "✗", "unknown": "?"}
 
+_VERDICTS = {"applies": "apply", "fails": "do not apply", "unknown": "undecided"}
+_NAMED = 8
+_SHORT = 200
 _WIDTH = 100
 Record = Mapping[str, Any]
 
@@ -26,10 +30,13 @@ def render(report: Record) -> str:
     if shown:
         parts += ["", *_joined(_failure(f) for f in shown)]
     if broken := [f for f in (*report["findings"], *report["also_run"]) if f["error"]]:
-        parts += ["", *_joined([f"internal error in {f['check']}", f["error"].rstrip()]
-                               for f in broken)]
+        parts += [
+            "",
+            *_joined([f"internal error in {f['check']}", f["error"].rstrip()] for f in broken),
+        ]
     if report["applicability"]:
-        parts += ["", *_applicability(report["applicability"])]
+        told = _applicability(report["applicability"])
+        parts += ["", *(told if report["summary"]["complete"] else told[:1])]
     parts += ["", _last(report)]
     return "\n".join(parts)
 
@@ -43,6 +50,8 @@ def number(value: Any) -> str:
 
 def _table(findings: Iterable[Record]) -> list[str]:
     listed = list(findings)
+    order = list(dict.fromkeys(f["group"] for f in listed))
+    listed.sort(key=lambda f: order.index(f["group"]))
     width = max((len(f["check"]) for f in listed), default=0)
     lines, group = [], None
     for f in listed:
@@ -74,7 +83,10 @@ def _failure(f: Record) -> list[str]:
     for key, value in rows:
         lines += _hanging(f"    {key:<{width}}  ", value)
     if case is not None and case["python"]:
-        lines += ["    reproduce", *(f"      {line}".rstrip() for line in case["python"].splitlines())]
+        lines += [
+            "    reproduce",
+            *(f"      {line}".rstrip() for line in case["python"].splitlines()),
+        ]
     return lines
 
 
@@ -83,13 +95,40 @@ def _input(value: Any) -> str:
 
 
 def _applicability(entries: Mapping[str, Record]) -> list[str]:
-    lines = [" theorems"]
-    width = max(len(name) for name in entries)
+    """Theorems by paper, those of one verdict for one reason together."""
+    counts = Counter(str(entry["verdict"]) for entry in entries.values())
+    said = [f"{counts[v]} {word}" for v, word in _VERDICTS.items() if counts[v]]
+    lines = [f" theorems: {', '.join(said)}"]
+    papers: dict[str, dict[tuple[str, str], list[str]]] = {}
     for name, entry in entries.items():
-        glyph = VERDICTS.get(str(entry.get("verdict")), "•")
-        head = f"  {glyph} {name:<{width}}  "
-        said = str(entry.get("message") or entry.get("verdict"))
-        lines += _hanging(head, said)
+        paper, _, local = name.partition("/")
+        reason = str(entry.get("hypothesis") or "")
+        key = (str(entry["verdict"]), reason)
+        papers.setdefault(paper, {}).setdefault(key, []).append(local or paper)
+    for paper, groups in papers.items():
+        lines.append(f"  {paper}")
+        for verdict in _VERDICTS:
+            for (found, reason), names in groups.items():
+                if found == verdict:
+                    lines += _theorems(paper, verdict, reason, names, entries)
+    return lines
+
+
+def _theorems(
+    paper: str, verdict: str, reason: str, names: list[str], entries: Mapping[str, Record]
+) -> list[str]:
+    listed = ", ".join(names[:_NAMED])
+    if len(names) > _NAMED:
+        listed += f" and {len(names) - _NAMED} more"
+    lines = _hanging(f"   {VERDICTS[verdict]} ", f"{_VERDICTS[verdict]}: {listed}")
+    if verdict == "applies":
+        return lines
+    entry = entries.get(f"{paper}/{names[0]}") or entries[names[0]]
+    message = str(entry["message"]).partition(". But the statement")[0]
+    message = textwrap.shorten(message, _SHORT, placeholder=" ...", break_long_words=False)
+    lines += _hanging("       ", f"{reason}: {message}" if reason else message)
+    if point := entry.get("point"):
+        lines += _hanging("       at ", str(point["code"]))
     return lines
 
 
