@@ -1,34 +1,43 @@
 """Records after every few steps: many of them in one sweep, without a look at each.
 
-A sweep takes a tile through many records on trial: all of the tile to the next record, so that
-what is stored lies in long runs of memory.  It counts only if no look at any of its records would
-have found an event: of each trajectory that is not ended, the sum of sizes stayed below the bound
-and the least size was a normal number.  Both err towards an event.  Otherwise nothing has
-happened but stores, and the same records are taken again in the way that looks at each of them.
+A sweep takes a tile through many records on trial: group after group of its chains through a few
+records each time, so that state and parameters are seldom moved and what is stored goes forward
+in few streams.  It counts only if no look at any of its records would have found an event: of
+each trajectory that is not ended, every variable was a normal number below the bound as far as
+half of its bits tell, which errs towards an event.  Otherwise nothing has happened but stores,
+and the same records are taken again in the way that looks at each of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from eostheory.trajectories.emitter import DOUBLE, I32, I64
-from eostheory.trajectories.run import SMALLEST_NORMAL, Status
+from eostheory.trajectories.emitter import DOUBLE, I1, I64
+from eostheory.trajectories.run import Status
+from eostheory.trajectories.strip import Pace, Strip, begin_extremes, extreme, heads_type
+from eostheory.trajectories.support import QUIET
 
 if TYPE_CHECKING:
     from eostheory.trajectories.llvm import Kernel
 
-SWEEP = 128
-"""Records of a sweep."""
+SWEEP = 256
+"""Records of a sweep at most."""
+
+STREAMS = 8
+"""Rows of records that are written side by side."""
 
 _PAGE = 512
 """Doubles in 4 KiB."""
 
-LEAST = 4
-"""Fewer records are not worth a sweep."""
+_FAR = (2, 4, 8, 16, 32)
+"""Lines that rows would better be behind records, modulo a page; as many as can be are."""
+
+
+def _behind(far: int) -> int:
+    """Bits of the lines of a page that are too near behind line 0; what lies before it is free."""
+    return sum(1 << (-line % 64) for line in range(far + 1))
 
 
 class Sweep:
@@ -44,47 +53,65 @@ class Sweep:
         self.k, self.single, self.streaming = kernel, single, streaming
         self.shown = len(kernel.program.observables)
         self.group = kernel.lanes * kernel.unrolled
+        self.turn = max(1, STREAMS // max(1, self.shown))  # 8, 4, 2 or 1: divides SWEEP
 
     def make_rooms(self) -> None:
-        """Rooms beside those of the kernel.
+        """Rooms beside those of the kernel, and the functions that work on them.
 
-        A load waits for a recent store around the cache that agrees with it modulo 4 KiB, a page.
-        So rows are whole pages apart, all advance as the records do, and stay half a page away.
+        What is written and the rows go forward alike.  So rows are whole pages apart, and begin
+        away from where records do, see `Strip`.
         """
         k = self.k
-        self.rows = k.n + len(k.kept) + 2  # state, hoisted, who has diverged, who is alive
-        half = _PAGE // 2
-        self.stride = -(-k.groups * self.group // half) * half if k.groups > 1 else self.group
+        self.rows = k.n + len(k.kept) + 2
+        self.stride = -(-k.groups * self.group // _PAGE) * _PAGE if k.groups > 1 else self.group
         self.room = k.scratch(DOUBLE, self.rows * self.stride + _PAGE)
-        self.spare = k.scratch(DOUBLE, self.shown * self.group)
+        self.spare = k.scratch(DOUBLE, self.turn * self.shown * self.group)
+        self.extremes = k.scratch(heads_type(k.lanes), 2)
+        self.plain, self.masked = (
+            Strip(k, self.stride, Pace(self.turn, self.single, self.streaming, masked)).function
+            for masked in (False, True)
+        )
+        self.last = self.masked
+        if self.streaming:  # what is read again soon
+            self.last = Strip(k, self.stride, Pace(self.turn, self.single, False, True)).function
 
     def _align(self, place: ir.Value) -> None:
-        """Choose where the rows begin, given where records are to go."""
+        """Choose where the rows begin: far from where the first records go, modulo a page."""
         k, b = self.k, self.k.b
+        six = ir.Constant(I64, 6)
         goal = b.ptrtoint(k.at(k.arg["records"], b.add(place, k.offset)), I64)
-        apart = b.sub(b.add(goal, ir.Constant(I64, 2 * _PAGE)), b.ptrtoint(self.room, I64))
-        shift = b.and_(b.lshr(apart, ir.Constant(I64, 3)), ir.Constant(I64, (_PAGE - 1) & ~7))
-        self.base = k.at(self.room, shift)
+        bytes_ = b.mul(k.arg["size"], ir.Constant(I64, 8))
+
+        def near(index: ir.Value, taken: list[ir.Value]) -> list[ir.Value]:
+            # bits are the 64 lines of a page; those that a row that goes forward must not be in
+            line = b.lshr(b.add(goal, b.mul(index, bytes_)), six)
+            return [
+                b.or_(t, k.call("llvm.fshl.i64", I64, m, m, line))
+                for t, m in zip(taken, lines, strict=True)
+            ]
+
+        lines = [ir.Constant(I64, _behind(far)) for far in _FAR]
+        none = [ir.Constant(I64, 0) for _ in lines]
+        streams = min(self.turn * self.shown, STREAMS)
+        line = ir.Constant(I64, 0)
+        for taken in k.repeat(streams, none, near):
+            free = b.not_(taken)
+            first = k.call("llvm.cttz.i64", I64, free, ir.Constant(I1, 0))
+            line = b.select(b.icmp_signed("!=", free, ir.Constant(I64, 0)), first, line)
+        room = b.lshr(b.ptrtoint(self.room, I64), six)
+        shift = b.and_(b.sub(line, room), ir.Constant(I64, 63))
+        self.base = k.at(self.room, b.mul(shift, ir.Constant(I64, 8)))
 
     def _place(self, group: ir.Value, row: int, c: int, kind: ir.Type) -> ir.Value:
         b, k = self.k.b, self.k
-        base = b.mul(group, ir.Constant(I64, self.group))
+        first = b.mul(group, ir.Constant(I64, self.group))
         shift = ir.Constant(I64, row * self.stride + c * k.lanes)
-        return k.at(self.base, b.add(base, shift), kind)
-
-    def _load(self, group: ir.Value, rows: range, c: int) -> list[ir.Value]:
-        k = self.k
-        return [k.b.load(self._place(group, row, c, k.real), align=8 * k.lanes) for row in rows]
-
-    def _keep(self, group: ir.Value, first: int, c: int, values: Sequence[ir.Value]) -> None:
-        for row, value in enumerate(values, start=first):
-            place = self._place(group, row, c, value.type)
-            self.k.b.store(value, place, align=8 * self.k.lanes)
+        return k.at(self.base, b.add(first, shift), kind)
 
     def wanted(self, left: ir.Value, total: ir.Value, wait: ir.Value) -> ir.Value:
         """Whether a sweep can begin here, given steps left to the next record and in all."""
         b, every = self.k.b, self.k.arg["every"]
-        enough = b.icmp_signed(">=", total, b.mul(every, ir.Constant(I64, LEAST)))
+        enough = b.icmp_signed(">=", total, b.mul(every, ir.Constant(I64, self.turn + 1)))
         free = b.icmp_signed("<=", wait, ir.Constant(I64, 0))
         whole = b.icmp_signed("==", left, every)
         return b.and_(b.and_(enough, free), b.and_(whole, b.icmp_signed("==", self.k.steps, every)))
@@ -95,22 +122,56 @@ class Sweep:
         At least one record is left to be taken with a look.
         """
         k, b = self.k, self.k.b
-        count = b.sub(b.sdiv(total, k.arg["every"]), ir.Constant(I64, 1))
-        count = k.min(count, ir.Constant(I64, SWEEP))
-        size = b.mul(k.arg["size"], ir.Constant(I64, self.shown))
+        zero, turn = ir.Constant(I64, 0), ir.Constant(I64, self.turn)
+        most = k.min(
+            b.sub(b.sdiv(total, k.arg["every"]), ir.Constant(I64, 1)), ir.Constant(I64, SWEEP)
+        )
+        turns = b.sdiv(most, turn)
+        count = b.mul(turns, turn)
+        record = b.mul(k.arg["size"], ir.Constant(I64, self.shown))
+        further = b.mul(record, turn)
         self._align(place)
         self._begin(now)
-        groups, zero = ir.Constant(I64, k.groups), ir.Constant(I64, 0)
-        full = k.min(b.sdiv(k.count, ir.Constant(I64, self.group)), groups)
-        with k.loop(count) as record:
-            goal = b.add(place, b.mul(record, size))
-            self._groups(zero, full, goal)
-            with b.if_then(b.icmp_signed("<", full, groups), likely=False):
-                self._groups(full, groups, goal, spare=True)
+        begin_extremes(k, self.extremes)
+        quiet = b.icmp_signed("!=", b.and_(b.load(k.summary), ir.Constant(I64, QUIET)), zero)
+        strip = b.select(quiet, self.plain, self.masked)
+        wide = ir.Constant(I64, self.group)
+        full = b.sdiv(k.count, wide)
+        rest = b.sub(k.count, b.mul(full, wide))
+        with k.loop(turns) as index:
+            goal = b.add(place, b.mul(index, further))
+            self._call(
+                strip, zero, k.at(k.arg["records"], b.add(goal, k.offset)), k.arg["size"], full
+            )
+            with b.if_then(b.icmp_signed(">", rest, zero), likely=False):
+                self._rest(full, rest, goal, record)
         with k.loop(k.groups) as group:
             for c, chain in enumerate(self._chains(group)):
-                k.store(self._load(group, range(k.n), c), k.previous, chain)
-        return count, k.any(b.icmp_signed("!=", b.load(k.happened), k.ints(0)))
+                places = [self._place(group, row, c, k.real) for row in range(k.n)]
+                state = [b.load(p, align=8 * k.lanes) for p in places]
+                k.store(state, k.previous, chain)
+        return count, extreme(k, self.extremes, k.arg["bound"])
+
+    def _call(
+        self, strip: ir.Value, group: ir.Value, goal: ir.Value, size: ir.Value, groups: ir.Value
+    ) -> None:
+        rows = self._place(group, 0, 0, DOUBLE)
+        self.k.b.call(strip, [rows, goal, size, groups, self.k.arg["every"], self.extremes])
+
+    def _rest(self, full: ir.Value, rest: ir.Value, goal: ir.Value, record: ir.Value) -> None:
+        """What the last trajectories of the batch leave of a group, by way of a spare room."""
+        k, b = self.k, self.k.b
+        wide, one = ir.Constant(I64, self.group), ir.Constant(I64, 1)
+        self._call(self.last, full, self.spare, wide, one)
+        offset = b.add(k.offset, b.mul(full, wide))
+        with k.loop(self.turn) as index:
+            there = b.add(goal, b.mul(index, record))
+            k.support(
+                "eostheory_scatter",
+                room=k.at(self.spare, b.mul(index, ir.Constant(I64, self.shown * self.group))),
+                goal=k.at(k.arg["records"], there), rows=self.shown, offset=offset, count=rest,
+                lanes=self.group, stride=self.group, streaming=0,
+            )  # fmt: skip
 
     def _chains(self, group: ir.Value) -> list[ir.Value]:
         k, b = self.k, self.k.b
@@ -120,119 +181,12 @@ class Sweep:
     def _begin(self, now: ir.Value) -> None:
         """All to its place, and masks: who has diverged, and who is alive."""
         k, b = self.k, self.k.b
-        b.store(k.ints(0), k.happened)
         with k.loop(k.groups) as group:
-            found = []
             for c, chain in enumerate(self._chains(group)):
                 state = k.load(now, k.n, chain)
                 (code,) = k.load(k.codes, 1, chain, k.int)
                 over = b.sext(b.icmp_signed("==", code, k.ints(Status.DIVERGED)), k.int)
                 alive = b.sext(b.icmp_signed("<", code, k.ints(Status.FIXED_POINT)), k.int)
                 hoisted = k.load(k.hoisted, len(k.kept), chain)
-                self._keep(group, 0, c, [*state, *hoisted, over, alive])
-                found.append(self._look(state, alive))
-            b.store(reduce(b.or_, found, b.load(k.happened)), k.happened)
-
-    def _look(self, state: list[ir.Value], alive: ir.Value) -> ir.Value:
-        """In which lanes a look at a state could find something."""
-        k, b = self.k, self.k.b
-        sizes = [k.size(x) for x in state]
-        least = reduce(lambda x, y: b.select(b.fcmp_ordered("<", x, y), x, y), sizes)
-        small = b.fcmp_unordered("<", least, k.reals(SMALLEST_NORMAL))
-        far = b.fcmp_unordered(">=", reduce(b.fadd, sizes), k.bound)
-        return b.and_(b.or_(b.sext(small, k.int), b.sext(far, k.int)), alive)
-
-    def _groups(self, first: ir.Value, end: ir.Value, place: ir.Value, spare: bool = False) -> None:
-        """One record of groups of chains; beyond the last trajectory by way of a spare place.
-
-        The loop of full groups touches no memory but rows and records, see `make_rooms`.
-        """
-        k, b = self.k, self.k.b
-        start = b.load(k.happened)
-        head, turn, done = (b.append_basic_block(n) for n in ("groups", "group", "all"))
-        before = b.block
-        b.branch(head)
-        b.position_at_end(head)
-        group, happened = b.phi(I64), b.phi(k.int)
-        b.cbranch(b.icmp_signed("<", group, end), turn, done)
-        b.position_at_end(turn)
-        found = self._group(group, place, happened, spare)
-        for phi, value, new in (
-            (group, first, b.add(group, ir.Constant(I64, 1))),
-            (happened, start, found),
-        ):
-            phi.add_incoming(value, before)
-            phi.add_incoming(new, b.block)
-        b.branch(head)
-        b.position_at_end(done)
-        b.store(happened, k.happened)
-
-    def _group(self, group: ir.Value, place: ir.Value, happened: ir.Value, spare: bool) -> ir.Value:
-        k, b = self.k, self.k.b
-        wide = ir.Constant(I64, self.group)
-        shift = b.mul(group, wide)
-        offset = b.add(k.offset, shift)
-        if spare:
-            goal, row = self.spare, wide
-        else:
-            goal, row = k.at(k.arg["records"], b.add(place, offset)), k.arg["size"]
-        columns = range(k.unrolled)
-        given = [k.known(self._load(group, range(k.n, self.rows - 2), c)) for c in columns]
-        states = self._steps([self._load(group, range(k.n), c) for c in columns], given)
-        rows: list[list[ir.Value]] = []
-        for c, state in enumerate(states):
-            self._keep(group, 0, c, state)
-            known = given[c] | dict(enumerate(state))
-            k.run(k.program.observed, known)
-            masks = self._load(group, range(self.rows - 2, self.rows), c)
-            over, alive = (b.bitcast(m, k.int) for m in masks)
-            bits = [b.bitcast(known[i], k.int) for i in k.program.observations]
-            rows.append([b.bitcast(b.or_(x, over), k.real) for x in bits])  # all bits: a NaN
-            happened = b.or_(happened, self._look(state, alive))
-        # whole lines one after the other: memory is slow to take parts of them in turn
-        for j, values in enumerate(zip(*rows, strict=True)):
-            for c, value in enumerate(values):
-                at = b.add(b.mul(row, ir.Constant(I64, j)), ir.Constant(I64, c * k.lanes))
-                self._store(value, k.at(goal, at, k.real))
-        if spare:
-            k.support(
-                "eostheory_scatter",
-                room=goal, goal=k.at(k.arg["records"], place), rows=self.shown, offset=offset,
-                count=b.sub(k.count, shift), lanes=self.group, stride=self.group, streaming=0,
-            )  # fmt: skip
-        return happened
-
-    def _steps(
-        self, begin: list[list[ir.Value]], given: list[dict[int, ir.Value]]
-    ) -> list[list[ir.Value]]:
-        """The states of chains at the next record."""
-        k, b, zero, one = self.k, self.k.b, ir.Constant(I64, 0), ir.Constant(I64, 1)
-        if self.single:
-            return [self._step(g, state) for g, state in zip(given, begin, strict=True)]
-        before, loop, done = b.block, b.append_basic_block("steps"), b.append_basic_block("taken")
-        b.branch(loop)
-        b.position_at_end(loop)
-        to_go = b.phi(I64)
-        states = [[b.phi(k.real) for _ in range(k.n)] for _ in begin]
-        results = [self._step(g, state) for g, state in zip(given, states, strict=True)]
-        fewer = b.sub(to_go, one)
-        to_go.add_incoming(k.arg["every"], before)
-        to_go.add_incoming(fewer, loop)
-        for phis, values, new in zip(states, begin, results, strict=True):
-            for phi, value, result in zip(phis, values, new, strict=True):
-                phi.add_incoming(value, before)
-                phi.add_incoming(result, loop)
-        b.cbranch(b.icmp_signed(">", fewer, zero), loop, done)
-        b.position_at_end(done)
-        return results
-
-    def _step(self, given: dict[int, ir.Value], state: list[ir.Value]) -> list[ir.Value]:
-        known = given | dict(enumerate(state))
-        self.k.run(self.k.program.body, known)
-        return [known[i] for i in self.k.program.next]
-
-    def _store(self, value: ir.Value, place: ir.Value) -> None:
-        k = self.k
-        stored = k.b.store(value, place, align=8 * k.lanes if self.streaming else 8)
-        if self.streaming:
-            stored.set_metadata("nontemporal", k.module.add_metadata([ir.Constant(I32, 1)]))
+                for row, value in enumerate([*state, *hoisted, over, alive]):
+                    b.store(value, self._place(group, row, c, value.type), align=8 * k.lanes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -85,6 +85,32 @@ class Emitter:
         b.branch(head)
         b.position_at_end(done)
 
+    def repeat(
+        self,
+        count: ir.Value | int,
+        values: Sequence[ir.Value],
+        turn: Callable[[ir.Value, list[ir.Value]], Sequence[ir.Value]],
+    ) -> list[ir.Value]:
+        """A loop that carries values in registers; what they are after it."""
+        b = self.b
+        head, inside, done = (b.append_basic_block(n) for n in ("repeat", "inside", "over"))
+        before = b.block
+        b.branch(head)
+        b.position_at_end(head)
+        limit = ir.Constant(I64, count) if isinstance(count, int) else count
+        phis = [b.phi(I64), *(b.phi(value.type) for value in values)]
+        b.cbranch(b.icmp_signed("<", phis[0], limit), inside, done)
+        b.position_at_end(inside)
+        results = turn(phis[0], phis[1:])
+        first = [ir.Constant(I64, 0), *values]
+        following = [b.add(phis[0], ir.Constant(I64, 1)), *results]
+        for phi, value, new in zip(phis, first, following, strict=True):
+            phi.add_incoming(value, before)
+            phi.add_incoming(new, b.block)
+        b.branch(head)
+        b.position_at_end(done)
+        return phis[1:]
+
     def run(self, code: Sequence[Instruction], values: dict[int, ir.Value]) -> None:
         """Append a section; ``values`` grows by its results."""
         b = self.b
@@ -112,6 +138,16 @@ class Emitter:
             else:
                 result = {"and": b.and_, "or": b.or_, "not": b.not_}[operation](*x)
             values[target] = result
+
+    def recall(
+        self, kept: Sequence[int], rows: Sequence[ir.Value], truths: Set[int]
+    ) -> dict[int, ir.Value]:
+        """Values by number that were kept as doubles; a truth value is one that is not zero."""
+        zero = self.reals(0.0)
+        return {
+            i: self.b.fcmp_unordered("!=", x, zero) if i in truths else x
+            for i, x in zip(kept, rows, strict=True)
+        }
 
     def library(self, operation: str, x: list[ir.Value]) -> ir.Value:
         """A function of the mathematics library, lane by lane."""

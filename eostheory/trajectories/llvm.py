@@ -125,11 +125,7 @@ class Kernel(Emitter):
 
     def known(self, hoisted: Sequence[ir.Value]) -> dict[int, ir.Value]:
         """Constants, and what was hoisted, from its rows."""
-        zero = self.reals(0.0)
-        return self.constants | {
-            i: self.b.fcmp_unordered("!=", x, zero) if i in self.truths else x
-            for i, x in zip(self.kept, hoisted, strict=True)
-        }
+        return self.constants | self.recall(self.kept, hoisted, self.truths)
 
     def support(self, name: str, **given: ir.Value | int) -> ir.Value:
         """Call what is compiled once for all programs."""

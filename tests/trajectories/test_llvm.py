@@ -108,15 +108,41 @@ def test_a_trajectory_does_not_depend_on_its_neighbours():
         assert alone.at == together.at[lane]
 
 
-@pytest.mark.parametrize("every", [1, 3])
-def test_long_rows_of_dense_records_are_the_same_bits(every):
-    size = 608  # more than one long tile, and records too large for the caches
+@pytest.mark.parametrize(("every", "size"), [(1, 608), (3, 608), (1, 612)])
+def test_long_rows_of_dense_records_are_the_same_bits(every, size):
+    # more than one long tile, and records too large for the caches
     start, parameters = draw(TOY, size)
     steps = 1000 * every
-    dense = simulate(TOY, start, parameters, steps, every=every)
-    some = torch.tensor([0, 15, 303, 304, 500, 607])
+    dense = simulate(TOY, start, parameters, steps, every=every, threads=2)
+    some = torch.tensor([0, 13, 15, 303, 304, 500, 607, size - 1])
     few = simulate(TOY, start[:, some], parameters[:, some], steps, every=every)
     assert equal(dense.records[:, :, some], few.records)
+    assert equal(dense.state[:, some], few.state)
+    ended = dense.status == Status.DIVERGED
+    assert 0 < ended.sum() < size / 2
+    assert torch.equal(dense.records[-1].isnan().all(0), ended)
+
+
+@pytest.mark.parametrize("size", [1, 8, 41])
+def test_a_bound_is_kept_to_its_last_bit(size):
+    # reached at one step only, amid a sweep of records
+    now = sp.Abs(1024 * y - 20) < sp.Rational(1, 2)
+    update = (sp.Piecewise((a, now), (sp.Rational(1, 2), True)), y + sp.Rational(1, 1024))
+    recurrence = Recurrence("once", (x, y), update, (a,))
+    peak = 1 + 2.0**-21 + 2.0**-30
+    start = torch.full((2, size), 0.0, dtype=torch.float64)
+    height = torch.full((1, size), 0.75, dtype=torch.float64)
+    height[0, -1] = peak
+    for bound, status in (
+        (1.0 + 2.0**-21, Status.DIVERGED),
+        (peak - 2.0**-52, Status.DIVERGED),
+        (peak, Status.DIVERGED),
+        (peak + 2.0**-52, Status.RUNNING),
+    ):
+        run = simulate(recurrence, start, height, 100, bound=bound)
+        assert run.status[-1] == status
+        assert run.at[-1] == (21 if status else -1)
+        assert not run.status[:-1].any()
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 7])
