@@ -106,6 +106,12 @@ class Facts:
         """Random numbers of one use, the same for every seed of the checks: so are verdicts."""
         return torch.Generator().manual_seed(zlib.crc32(name.encode()))
 
+    def not_run(self, *checks: str) -> Decision | None:
+        """What to run, where none of these checks was: measurements are not made for them then."""
+        if any(name in self.outcomes for name in checks):
+            return None
+        return undecided(f"run check {checks[0]}")
+
     def recipe(self, w: Tensor, what: str) -> Recipe:
         """A point (D,) for a report: its coordinates if they are few, else what it is."""
         if len(w) <= FEW:
@@ -178,12 +184,12 @@ class Facts:
                 sympy.Poly(formula, *variables).total_degree() <= 2
             ):
                 return held("exact: a polynomial of degree 2 has one Hessian")
-        if self.compact:
-            domain = self.ctx.subject.domain
-            where = "the domain" if domain.declared else "the box that was looked at"
-            return held(f"on {where}, which is bounded, a continuous Hessian is (not beyond it)")
+        domain = self.ctx.subject.domain
+        if self.compact and domain.declared:
+            return held("a continuous Hessian is bounded on the declared domain, which is bounded")
         return undecided(
-            "the domain is unbounded: declare a bounded domain=, or give a sympy expression"
+            "whether the sharpness is bounded everywhere no number of points tells: declare a "
+            "bounded domain=, on which it is"
         )
 
     def weight_decay_times_rate(self, limit: float, strict: bool = True) -> Decision:

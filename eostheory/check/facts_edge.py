@@ -158,6 +158,8 @@ class EdgeFacts:
         ground = self.facts.ground("differentiable", "gradient", "hessian", "third-derivative")
         if ground is not None:
             return ground
+        if (missing := self.facts.not_run("progressive-sharpening")) is not None:
+            return missing
         if self.places:
             return None
         return undecided(f"{self.missing}; give a learning_rate= and start= that meet the edge")

@@ -202,10 +202,12 @@ class LinearFacts:
 
     # Data and start
 
-    def _with(self) -> tuple[Decision | None, Linear]:
+    def _with(self, rate: bool = False) -> tuple[Decision | None, Linear]:
         found, network = self._found
         if network is None:
             return found, _NOWHERE
+        if rate and not math.isfinite(network.eta):
+            return undecided("give a learning_rate=, or run check progressive-sharpening"), network
         return None, network
 
     def gap(self) -> Decision:
@@ -259,7 +261,7 @@ class LinearFacts:
 
     def rate(self) -> Decision:
         """``eta < n d/((d+1) lambda_1)`` (5)."""
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         limit = net.n * net.d / ((net.d + 1) * float(net.values[0]))
@@ -289,7 +291,7 @@ class LinearFacts:
 
     def samples_c6(self) -> Decision:
         """The first of the two conditions on n of lemma C.6; the second chooses epsilon."""
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         low, ec = float(net.values[-1]), net.eta * net.c1
@@ -338,7 +340,7 @@ class LinearFacts:
 
     def gamma_bounded(self) -> Decision:
         """Assumption C.3."""
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         if self.course.residual[-1] > 1e6 * math.sqrt(net.n):
@@ -348,7 +350,7 @@ class LinearFacts:
 
     def sharpness_bounded(self) -> Decision:
         """Assumption C.5: ``Lambda <= 4 (1 - beta)/eta``."""
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         share = max(self.course.sharpness) * net.eta / 4
@@ -360,7 +362,7 @@ class LinearFacts:
 
     def top_component(self) -> Decision:
         """Assumption C.4: ``|D . v_1| > c_3 sqrt(n)/m`` when Phase II begins."""
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         first = next((t for t, s in enumerate(self.course.sharpness) if s * net.eta > 2), None)
@@ -376,7 +378,7 @@ class LinearFacts:
 
     def sizes(self) -> Decision:
         """``n > C_1 lambda_r eta``, ``m > max(C_2 d^2 n^2/lambda_r^2, C_3 eta)``: unnamed C."""
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         low = float(net.values[-1])
@@ -392,16 +394,16 @@ class LinearFacts:
 
     def width_c9(self) -> Decision:
         """The two conditions of lemma C.9, for small c_5."""
-        share = 1 - max(self.course.sharpness) * self.network.eta / 4 if self.network else 0.0
 
         def least(net: Linear) -> float:
+            share = 1 - max(self.course.sharpness) * net.eta / 4
             first = 3 * net.eta * self.c2 * (net.d + 1) / (2 * net.d)
             return max(first, net.eta * self.c2 / (2 * max(share, 1e-300)))
 
         return self._wide(least, "what lemma C.9 asks for with small c_5")
 
     def _wide(self, least: object, what: str) -> Decision:
-        none, net = self._with()
+        none, net = self._with(rate=True)
         if none is not None:
             return none
         assert callable(least)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STEPS = 12
 """Steps of gradient descent after which the Gram matrix of a general network is looked at."""
 
+EXAMPLES = 500
+"""Examples up to which it is looked at, each at the cost of a gradient."""
+
 ENTRIES = 4_000_000
 """Entries of a Jacobian (examples times parameters) up to which it is formed."""
 
@@ -61,9 +64,13 @@ class NetworkFacts:
 
     @cached_property
     def eta(self) -> float:
-        """Learning rate: as given, else of the real run."""
+        """Learning rate: as given, else of the real run; NaN where there was none."""
         given = self.facts.ctx.subject.learning_rate
-        return float(given if given is not None else self.facts.ctx.run.eta)
+        if given is not None:
+            return float(given)
+        if self.facts.not_run("progressive-sharpening") is not None:
+            return math.nan
+        return float(self.facts.ctx.run.eta)
 
     @cached_property
     def labels(self) -> Tensor | None:
@@ -83,9 +90,6 @@ class NetworkFacts:
             if sign.verdict != "held":
                 return fails(f"no squared error: {sign.message}", sign.point)
             return undecided(f"the loss was given as a {subject.kind}, not as a network: {GIVE}")
-        layout = subject.objective.layout
-        if layout is None or layout.output is None:
-            return fails("the module has no output layer with a weight matrix")
         with torch.no_grad():
             outputs = subject.objective.predictions(subject.start)
         if outputs.numel() != outputs.shape[0]:
@@ -103,6 +107,28 @@ class NetworkFacts:
                 self.facts.start,
             )
         return held(f"one output, mean squared error on {len(self.labels)} examples")
+
+    def output_layer(self) -> Decision:
+        """``f = A' h(W, x)``: twice the weights of the output layer, twice the outputs."""
+        setting = self.setting()
+        if setting.verdict != "held":
+            return setting
+        subject = self.facts.ctx.subject
+        layout = subject.objective.layout
+        if layout is None or layout.output is None:
+            return fails("the module has no output layer with a weight matrix")
+        w = subject.start.detach().clone()
+        w[layout.slice(layout.output)] *= 2
+        with torch.no_grad():
+            once, twice = (subject.objective.predictions(x) for x in (subject.start, w))
+        off = float((twice - 2 * once).abs().max())
+        if off > 1e-9 * float(twice.abs().max() + once.abs().max()):
+            return fails(
+                f"twice the weights {layout.output} are not twice the outputs (off by {off:.3g}): "
+                "a bias, or a nonlinearity after them",
+                self.facts.start,
+            )
+        return held(f"the outputs are linear in {layout.output}")
 
     def signs(self) -> Decision:
         """Binary labels."""
@@ -133,8 +159,10 @@ class NetworkFacts:
         """The first steps of gradient descent with the learning rate of the run."""
         subject = self.facts.ctx.subject
         examples = len(self.labels) if self.labels is not None else 0
-        count = STEPS if examples * subject.size <= ENTRIES // 4 else 2
-        if examples * subject.size > ENTRIES or examples > 1000:
+        count = STEPS if examples <= EXAMPLES // 8 else 2
+        if not math.isfinite(self.eta):
+            raise ValueError("give a learning_rate=, or run check progressive-sharpening")
+        if examples * subject.size > ENTRIES or examples > EXAMPLES:
             raise ValueError(f"the Jacobian of {examples} outputs is too large to be formed here")
         found, w = [], subject.start.detach().clone()
         for step in range(count + 1):
@@ -149,9 +177,9 @@ class NetworkFacts:
         gram = 2 / len(outputs) * jacobian @ jacobian.T
         values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
         layout = self.facts.ctx.subject.objective.layout
-        assert layout is not None
-        assert layout.output is not None
-        head = w[layout.slice(layout.output)]
+        head = w[:0]
+        if layout is not None and layout.output is not None:
+            head = w[layout.slice(layout.output)]
         return Moment(
             step, w, outputs - self.labels, outputs, gram, values, vectors,
             float(torch.dot(head, head)),

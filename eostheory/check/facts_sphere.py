@@ -67,9 +67,11 @@ class SphereFacts:
     def manifold(self) -> Decision:
         """Minimizers form a manifold of constant rank; says where that is a single point."""
         found = from_check(self.facts, "minimizer-manifold")
+        if found.verdict != "held":
+            return found
         structure = self.facts.ctx.structure
         least = 1 if structure.scale_invariant else 0
-        if found.verdict == "held" and structure.dimension == least:
+        if structure.dimension == least:
             return held(f"{found.message}; Gamma is a point, on which the flow stands still")
         return found
 
@@ -77,6 +79,8 @@ class SphereFacts:
         """A local minimizer is there."""
         if (ground := self.facts.ground("differentiable", "gradient")) is not None:
             return ground
+        if (missing := self.facts.not_run("minimizer-manifold", "local-pl")) is not None:
+            return missing
         outcome = self.facts.outcomes.get("local-pl")
         if outcome is not None and outcome.status is Status.NOT_APPLICABLE:
             blocked = from_check(self.facts, "local-pl", spare=("minimizer-manifold",))
@@ -267,7 +271,8 @@ class SphereFacts:
 
 
 def _unit(w: Tensor) -> Tensor:
-    return w / torch.linalg.vector_norm(w)
+    found: Tensor = w / torch.linalg.vector_norm(w)
+    return found
 
 
 def _symmetric(entries: Tensor, size: int) -> Tensor:

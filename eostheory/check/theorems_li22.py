@@ -10,9 +10,15 @@ from eostheory.check.hypotheses import Hypothesis, Theorem, chosen, measured, ta
 
 SETTING = measured(
     "network with squared error",
-    "f(theta, x) is a real number, linear in its output layer; the loss is mean squared error",
+    "f(theta, x) is a real number, the loss is the mean squared error",
     "module, outputs and targets; a negative value of a function refutes it",
     lambda f: f.network.setting(),
+)
+HEAD = measured(
+    "linear output layer",
+    "f(x) = A' h(W, x)",
+    "outputs with twice the weights of the output layer",
+    lambda f: f.network.output_layer(),
 )
 SIGNS = measured(
     "labels +1 and -1", "y_i = +-1", "the targets", lambda f: f.network.signs()
@@ -220,7 +226,7 @@ THEOREMS: list[Theorem] = [
     ),
     *table(
         "li22",
-        (*NETWORK, FIRST_ORDER, LONG),
+        (*NETWORK, HEAD, FIRST_ORDER, LONG),
         ("prop-3.2", "the output layer shrinks while |D| > |Y|"),
         ("prop-E.2", "proposition 3.2"),
     ),

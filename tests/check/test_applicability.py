@@ -332,6 +332,27 @@ def facts_of(loss: object, data: object = None, **more: object) -> Facts:
     return Facts(context, {"scale-invariant": passed("detected")})
 
 
+def test_what_no_check_was_run_for_is_not_measured() -> None:
+    facts = Synthetic({})
+    for name in ("assumption 2", "assumption 5"):
+        assert facts.decision(hypotheses()[name]) == undecided("run check progressive-sharpening")
+    found = facts.decision(hypotheses()["simple top eigenvalue on Gamma"])
+    assert found == undecided("run check minimizer-manifold")
+    net, data, criterion = network()
+    linear = facts_of(net, data, criterion=criterion)
+    assert judge(BY_ID["li22/lemma-C.1"], linear.decision).verdict == APPLIES
+    found = linear.decision(hypotheses()["learning rate (5)"])
+    assert found == undecided("give a learning_rate=, or run check progressive-sharpening")
+
+
+def test_the_descent_lemma_asks_for_a_domain_on_which_the_sharpness_is_bounded() -> None:
+    bounded = hypotheses()["bounded sharpness"]
+    for domain, expected in ((None, UNKNOWN), ((-1.0, 1.0), HELD)):
+        context = Examination(lambda w: (w**4).sum(), size=2, domain=domain).context
+        facts = Facts(context, {"smooth": passed("fine", examples=3)})
+        assert facts.decision(bounded).verdict == expected
+
+
 def test_rates_that_were_given_must_meet_the_hypothesis() -> None:
     for decay, expected in ((2.0, FAILS), (0.1, HELD)):
         facts = facts_of(valley, size=3, learning_rate=0.6, weight_decay=decay)
@@ -426,6 +447,7 @@ def test_a_relu_network_is_not_a_linear_one_and_meets_idealisations_only_nearly(
         ("lemma-C.1", "two-layer linear network"),
         ("lemma-3.1", "F(0) = 0"),
         ("lemma-3.4", "assumption 3.2"),
+        ("prop-3.2", "linear output layer"),
     ):
         found = judge(BY_ID[f"li22/{name}"], facts.decision)
         assert (found.verdict, found.hypothesis) == (FAILS, hypothesis), found
