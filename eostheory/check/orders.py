@@ -44,7 +44,11 @@ class Order:
 
 
 def measure_order(
-    scales: Sequence[float], errors: Sequence[float], bounds: Sequence[float], claimed: float
+    scales: Sequence[float],
+    errors: Sequence[float],
+    bounds: Sequence[float],
+    claimed: float,
+    margin: float = QUARTER,
 ) -> Order:
     """The exponent of ``errors`` as ``scales`` fall, beside the claimed one.
 
@@ -52,6 +56,7 @@ def measure_order(
         scales: descending, three or more.
         errors: at each.
         bounds: what the theorem says each is ``O`` of, ``constant * scale^claimed``.
+        margin: how much lower an order may be measured.
     """
     nan = (math.nan, math.nan)
     ratios = [e / b for e, b in zip(errors, bounds, strict=True)]
@@ -75,8 +80,8 @@ def measure_order(
         (x - mean_x) ** 2 for x in xs
     )
     low, high = min(low, fit), max(high, fit)
-    if low > claimed - QUARTER:
+    if low > claimed - margin:
         return Order("meets", claimed, (low, high), max(ratios))
-    if high < claimed - QUARTER and abs(change) <= SETTLED:
+    if high < claimed - margin and abs(change) <= SETTLED:
         return Order("breaks", claimed, (low, high), max(ratios))
     return Order("unclear", claimed, (low, high), max(ratios))

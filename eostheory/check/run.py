@@ -6,6 +6,7 @@ Every run has a budget of steps, so that what is found does not depend on the ma
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -371,6 +372,20 @@ class RealRun:
         except NumericEvent as event:
             self.ended = str(event)
         return tuple(found)
+
+    @cached_property
+    def path(self) -> Tensor:
+        """(k, D), at most 50 iterates of gradient descent with ``eta``, from the edge if it is met
+        and else from the beginning."""
+        met = self.edge is not None and self.edge.reached
+        w = self.edge.point if self.edge is not None and met else self.begin
+        found = [w]
+        with suppress(NumericEvent):
+            for step in range(49):
+                _, gradient = self.objective.value_and_gradient(w)
+                w = checked(w - self.eta * gradient, step)
+                found.append(w)
+        return torch.stack(found)
 
     @property
     def points(self) -> tuple[Tensor, ...]:
