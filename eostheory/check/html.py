@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+_SAID = {"applies": "apply", "fails": "do not apply", "unknown": "undecided"}
+
+
 def render(report: Mapping[str, Any]) -> str:
     """The fragment for a report in JSON data."""
     plots = {}
@@ -26,8 +29,33 @@ def render(report: Mapping[str, Any]) -> str:
             except ValueError:  # nothing finite to draw
                 continue
     template = _environment().get_template("report.html.j2")
-    found: str = template.render(report=report, plots=plots, glyphs=GLYPHS, verdicts=VERDICTS)
+    found: str = template.render(
+        report=report,
+        plots=plots,
+        glyphs=GLYPHS,
+        verdicts=VERDICTS,
+        theorems=_theorems(report["applicability"]),
+    )
     return found
+
+
+def _theorems(applicability: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What the theorems of each paper say, those of one verdict for one reason together."""
+    found: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    for name, entry in applicability.items():
+        paper, _, local = name.partition("/")
+        verdict = str(entry["verdict"])
+        reason = "" if verdict == "applies" else str(entry.get("hypothesis") or "")
+        said = _SAID.get(verdict, verdict) + (f" ({reason})" if reason else "")
+        empty = {"verdict": verdict, "said": said, "names": [], "entries": {}}
+        group = found.setdefault(paper, {}).setdefault((verdict, reason), empty)
+        group["names"].append(local or name)
+        group["entries"][name] = entry
+    order = list(_SAID)
+    return {
+        paper: sorted(groups.values(), key=lambda g: order.index(g["verdict"]))
+        for paper, groups in found.items()
+    }
 
 
 @lru_cache

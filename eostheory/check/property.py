@@ -93,7 +93,7 @@ class Trial:
         key = tuple(_key(value) for value in drawn.values())
         if key in self.known:
             return self.known[key]
-        if self.error is not None or self.budget == 0 or self._enough():
+        if self.error is not None or self.budget == 0:
             return None
         if self.budget is not None:
             self.budget -= 1
@@ -102,7 +102,10 @@ class Trial:
             self.budget = shrinking_budget(self.context.subject.size)
         return found
 
-    def _enough(self) -> bool:
+    def enough(self) -> bool:
+        """Whether as many inputs as wanted were tried, and nothing is to be shrunk."""
+        if self.error is not None:
+            return True
         return self.budget is None and len(self.known) >= self.wanted
 
     def _judge(self, drawn: Mapping[str, Any]) -> Violated | None:
@@ -194,6 +197,10 @@ class _Found(Exception):
     """Tells Hypothesis that an input violates the property."""
 
 
+class _Enough(BaseException):
+    """Ends a search; Hypothesis takes nothing that is no Exception for a failure."""
+
+
 def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
     """Draw ``count`` inputs, and shrink the first that violates the property."""
     import warnings
@@ -207,6 +214,9 @@ def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
     written = trial.context.subject.size <= FEW
 
     def attempt(drawn: dict[str, Any]) -> None:
+        if trial.enough():
+            raise _Enough
+        drawn = {key: drawn[key] for key in inputs}  # Hypothesis may draw in another order
         violation = trial.judge(drawn)
         if violation is not None and written and _at_start(drawn):
             # its numbers may be long: a point of few digits is shown where there is one
@@ -233,7 +243,7 @@ def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", errors.HypothesisWarning)
             test()
-    except (_Found, errors.Flaky):
+    except (_Found, _Enough, errors.Flaky):
         return
     except errors.Unsatisfiable:
         trial.shortage = (
