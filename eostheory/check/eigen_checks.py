@@ -181,7 +181,7 @@ def sharpness_gradient(ctx: Context) -> Outcome:
                 sharpness=top.value,
                 gap=top.gap,
             )
-        return off / scale
+        return off / scale if scale > 0 else 0.0
 
     large = ctx.subject.size > 200
     return ctx.property(
@@ -189,7 +189,7 @@ def sharpness_gradient(ctx: Context) -> Outcome:
         name="sharpness-gradient",
         w=ctx.points(),
         u=ctx.directions(),
-        examples=2 if large else min(20, ctx.profile.examples),
+        examples=2 if large else min(15, ctx.profile.examples),
     )
 
 
@@ -251,7 +251,14 @@ def sub_quadratic(ctx: Context) -> Outcome:
     try:
         bottom = valley(ctx.structure, w)
     except Undecided as reason:
-        return unknown(f"{where}: {reason}")
+        minimizers = ctx.structure.minimizers()
+        if not minimizers:
+            return unknown(f"{where}: {reason}; a start= next to a minimizer would tell")
+        where, delta = "at a minimizer", None
+        try:
+            bottom = valley(ctx.structure, minimizers[0])
+        except Undecided as again:
+            return unknown(f"{where}: {again}")
     found = excess_bend(ctx.loss, bottom, delta)
     if found is None:
         return unknown(f"{where}: the loss is not finite along the top eigenvector")
@@ -277,7 +284,8 @@ def sub_quadratic(ctx: Context) -> Outcome:
             "the sharpness settles below 2/eta",
             **numbers,
         )
-    if 3 * bottom.cubic**2 > quartic * bottom.sharpness:
+    valley_there = bottom.sharpness > 1e-6 * bottom.scale
+    if valley_there and 3 * bottom.cubic**2 > quartic * bottom.sharpness:
         return passed(
             f"neither sub- nor super-quadratic {at}: the even part of the excess bends up "
             f"(F'' - F'/x = {kappa:.4g}), but the cubic term, {bottom.cubic:.4g}, makes it change "

@@ -85,7 +85,7 @@ class Around:
     def noise(self, w: Tensor) -> float:
         """What rounding does to an entry of the gradient."""
         found = bounded(lambda x: gradient(self.ctx.loss, x), w, 3).error
-        return max(found, torch.finfo(w.dtype).eps * self.here.size * self.length)
+        return max(found, torch.finfo(w.dtype).eps * self.ctx.structure.start_size * self.length)
 
     def kernel(self) -> Tensor:
         """(k, D): the eigenvectors whose eigenvalues are zero, or may be."""

@@ -221,12 +221,13 @@ def _polish(ctx: Context, w: Tensor, spherical: bool) -> Tensor:
     noise = math.inf
     length = max(1.0, float(ctx.structure.base.abs().max()))
     eps = torch.finfo(w.dtype).eps
+    size_at_start = ctx.structure.start_size
     for count in range(60):
         found = spectrum(ctx.loss, w, spherical, noise=count == 0)
         if count % 10 == 0:
             noise = bounded(lambda x: gradient(ctx.loss, x), w, 3).error
             # Coordinates are known to an ulp of the length scale, however close to 0 they are.
-            noise = max(noise, eps * found.size * length)
+            noise = max(noise, eps * size_at_start * length)
         parts = found.vectors.T @ found.gradient
         size = float(parts.abs().max()) if len(parts) else 0.0
         if size <= noise:

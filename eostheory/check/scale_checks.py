@@ -150,7 +150,9 @@ def gradient_degree(ctx: Context) -> Outcome:
             )
         return off
 
-    return ctx.property(body, name="gradient-degree", w=ctx.points(), c=factors())
+    return ctx.property(
+        body, name="gradient-degree", w=ctx.points(), c=factors(), examples=_fewer(ctx)
+    )
 
 
 @check(
@@ -171,7 +173,12 @@ def hessian_degree(ctx: Context) -> Outcome:
         return _compare("c^2 Hess L(c w) u", "Hess L(w) u", far, near)
 
     return ctx.property(
-        body, name="hessian-degree", w=ctx.points(), c=factors(), u=ctx.directions()
+        body,
+        name="hessian-degree",
+        w=ctx.points(),
+        c=factors(),
+        u=ctx.directions(),
+        examples=_fewer(ctx),
     )
 
 
@@ -192,7 +199,7 @@ def hessian_radial(ctx: Context) -> Outcome:
         slope = bounded(lambda x: -gradient(ctx.loss, x), w, samples)
         return _compare("Hess L(w) w", "-grad L(w)", along, slope)
 
-    return ctx.property(body, name="hessian-radial", w=ctx.points())
+    return ctx.property(body, name="hessian-radial", w=ctx.points(), examples=_fewer(ctx))
 
 
 @check(
@@ -227,7 +234,7 @@ def spherical_sharpness(ctx: Context) -> Outcome:
         body,
         name="spherical-sharpness",
         w=ctx.points(),
-        examples=3 if large else min(20, ctx.profile.examples),
+        examples=3 if large else _fewer(ctx),
     )
 
 
@@ -247,7 +254,7 @@ def effective_learning_rate(ctx: Context) -> Outcome:
     if isinstance(rates, Outcome):
         return rates
     eta, decay, how = rates
-    steps = 60 if ctx.subject.size <= 200 else 10
+    steps = 30 if ctx.subject.size <= 200 else 8
     w = ctx.structure.base
     moment = float(_moment(w, eta, decay))
     worst, room, modelled = 0.0, 0.0, True
@@ -256,16 +263,18 @@ def effective_learning_rate(ctx: Context) -> Outcome:
     for step in range(steps):
         real.append(float(_moment(w, eta, decay)) ** -0.5)
         recursion.append(moment**-0.5)
-        for name, gap in (("direction", _direction_gap), ("effective learning rate", _moment_gap)):
-            found = bounded(lambda x, gap=gap: gap(ctx, x, eta, decay), w, 2)  # type: ignore[misc]
-            off = float(found.value.abs().max())
-            # Both are relative to numbers of size one, whose constants are rounded as well.
-            allowed = found.error + 64 * torch.finfo(w.dtype).eps
-            if not off <= allowed:
-                return _broken(name, step, off, allowed, eta, decay, w)
-            worst, room = max(worst, off), max(room, allowed)
-            modelled = modelled and found.modelled
-        moment = float(_recursion(ctx, w, torch.as_tensor(moment), eta, decay))
+        found = bounded(lambda x: _gaps(ctx, x, eta, decay), w, 1)
+        # All are relative to numbers of size one, whose constants are rounded as well.
+        allowed = found.error + 64 * torch.finfo(w.dtype).eps
+        off = float(found.value.abs().max())
+        if not off <= allowed:
+            last = int(found.value.abs().argmax()) == len(w)
+            name = "effective learning rate" if last else "direction"
+            return _broken(name, step, off, allowed, eta, decay, w)
+        worst, room = max(worst, off), max(room, allowed)
+        modelled = modelled and found.modelled
+        g = gradient(ctx.loss, w / torch.linalg.vector_norm(w))
+        moment = float(_recursion(g, w.new_tensor(moment), eta, decay))
         w = gd_step(ctx.loss, w, eta, decay)
     return passed(
         f"{steps} steps of GD+WD ({how}) are steps of projected descent with the effective "
@@ -312,14 +321,19 @@ def _rates(ctx: Context) -> tuple[float, float, str] | Outcome:
     return eta, decay, ", ".join(how)
 
 
-def _direction_gap(ctx: Context, w: Tensor, eta: float, decay: float) -> Tensor:
-    """The direction after a step, less that of projected descent (lemma 3.1)."""
+def _gaps(ctx: Context, w: Tensor, eta: float, decay: float) -> Tensor:
+    """(D + 1,): the direction after a step less that of projected descent (lemma 3.1), and the
+    next moment by the recursion over that of the real run, less one (theorem B.7)."""
     after = gd_step(ctx.loss, w, eta, decay)
     square = torch.dot(w, w)
     theta = w / torch.sqrt(square)
     keep = 1 - torch.as_tensor(eta, dtype=w.dtype, device=w.device) * decay
-    moved = theta - eta / (keep * square) * gradient(ctx.loss, theta)
-    return after / torch.sqrt(torch.dot(after, after)) - moved / torch.sqrt(torch.dot(moved, moved))
+    g = gradient(ctx.loss, theta)
+    moved = theta - eta / (keep * square) * g
+    turned = moved / torch.sqrt(torch.dot(moved, moved))
+    direction = after / torch.sqrt(torch.dot(after, after)) - turned
+    found = _recursion(g, _moment(w, eta, decay), eta, decay)
+    return torch.cat([direction, (found / _moment(after, eta, decay) - 1).reshape(1)])
 
 
 def _moment(w: Tensor, eta: float, decay: float) -> Tensor:
@@ -329,21 +343,13 @@ def _moment(w: Tensor, eta: float, decay: float) -> Tensor:
     return root * root
 
 
-def _recursion(ctx: Context, w: Tensor, v: Tensor, eta: float, decay: float) -> Tensor:
-    """The next moment of GWSI from the moment v (definition B.6)."""
+def _recursion(g: Tensor, v: Tensor, eta: float, decay: float) -> Tensor:
+    """The next moment of GWSI from the moment v and the gradient g on the sphere (def. B.6)."""
     log = 4 * math.log1p(-eta * decay)
     beta, rest = math.exp(log), -math.expm1(log)
-    g = gradient(ctx.loss, w / torch.sqrt(torch.dot(w, w)))
     # gbar^2 with eta_B^2 = (1/beta - 1)/2.
     square = torch.dot(g, g) * (2 * beta / rest)
     return beta * v + rest * square + rest * rest * square * square / (4 * beta * v)
-
-
-def _moment_gap(ctx: Context, w: Tensor, eta: float, decay: float) -> Tensor:
-    """Next moment by the recursion over that of the real run, less one."""
-    after = gd_step(ctx.loss, w, eta, decay)
-    found = _recursion(ctx, w, _moment(w, eta, decay), eta, decay)
-    return (found / _moment(after, eta, decay) - 1).reshape(1)
 
 
 def _broken(
@@ -364,7 +370,12 @@ def _broken(
 
 
 def _samples(ctx: Context) -> int:
-    return 6 if ctx.subject.size <= 1000 else 3
+    return 4 if ctx.subject.size <= 1000 else 2
+
+
+def _fewer(ctx: Context) -> int:
+    """Inputs of a property whose every input costs many derivatives."""
+    return min(20, ctx.profile.inputs(ctx.subject.size))
 
 
 def _inside(ctx: Context, w: Tensor, c: float) -> Tensor:

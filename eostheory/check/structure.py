@@ -16,7 +16,7 @@ from eostheory.check.finding import Status
 from eostheory.check.subject import LossFunction, Subject
 from eostheory.curvature import Products, Tracker, dense_hessian
 from eostheory.numeric.autodiff import gradient
-from eostheory.numeric.events import BecameNaN
+from eostheory.numeric.events import BecameNaN, NumericEvent
 
 if TYPE_CHECKING:
     from eostheory.check.context import Context
@@ -209,6 +209,16 @@ class Structure:
     def start_top(self) -> Top:
         """The top of the spectrum at the start."""
         return self.top(self.ctx.subject.start)
+
+    @cached_property
+    def start_size(self) -> float:
+        """Largest eigenvalue of the Hessian in magnitude at the start (of few parameters)."""
+        from eostheory.check.spectra import spectrum
+
+        try:
+            return spectrum(self.ctx.loss, self.base, False, noise=False).size
+        except NumericEvent:
+            return 0.0
 
     # ------------------------------------------------------------------------ minimizers
     @cached_property

@@ -24,18 +24,21 @@ class Valley(NamedTuple):
     Attributes:
         point, vector: (D,), w and u with ``grad L(w) . u = 0``.
         sharpness: S along u.
-        cubic, quartic: third and fourth derivative along u.
+        cubic: third derivative along u.
+        scale: largest curvature along u that was met; far above S at a quartic bottom.
     """
 
     point: Tensor
     vector: Tensor
     sharpness: float
     cubic: float
+    scale: float
 
 
 def valley(structure: Structure, w: Tensor) -> Valley:
     """The point with ``grad L . u = 0`` next to w, by line searches along the top eigenvector."""
     u: Tensor | None = None
+    scale = 0.0
     for _ in range(6 if len(w) <= 200 else 3):
         try:
             top = structure.top(w)
@@ -46,15 +49,17 @@ def valley(structure: Structure, w: Tensor) -> Valley:
         if u is not None and abs(float(torch.dot(u, top.vector))) > 1 - 1e-10:
             break
         u = top.vector
-        w = _bottom(structure.ctx.loss, w, u)
+        w, seen = _bottom(structure.ctx.loss, w, u)
+        scale = max(scale, seen)
     assert u is not None
     curvature = float(torch.dot(hessian_vector(structure.ctx.loss, w, u), u))
     cubic = float(torch.dot(third(structure.ctx.loss, w, u, u), u))
-    return Valley(w, u, curvature, cubic)
+    return Valley(w, u, curvature, cubic, scale)
 
 
-def _bottom(loss: LossFunction, w: Tensor, u: Tensor) -> Tensor:
-    """The minimum of the loss along u next to w; Newton's method with steps of bounded length."""
+def _bottom(loss: LossFunction, w: Tensor, u: Tensor) -> tuple[Tensor, float]:
+    """The minimum of the loss along u next to w, by Newton's method with steps of bounded length;
+    and the largest curvature on the way."""
     reach = 0.1 * max(1.0, float(torch.linalg.vector_norm(w)))
     x, scale = 0.0, 0.0
     for _ in range(60):
@@ -68,12 +73,12 @@ def _bottom(loss: LossFunction, w: Tensor, u: Tensor) -> Tensor:
         scale = max(scale, abs(bend))
         # Below this a slope is rounding: a quartic bottom is flat there.
         if abs(slope) <= 1e-15 * scale * max(1.0, float(torch.linalg.vector_norm(at))):
-            return at
+            return at, scale
         step = -slope / bend if bend > 0 else -math.copysign(reach, slope)
         step = max(-reach, min(reach, step))
         x += step
         if abs(step) <= 1e-9 * max(1.0, abs(x)):
-            return w + x * u
+            return w + x * u, scale
     raise Undecided("the loss has no minimum along the top eigenvector within reach of the start")
 
 
