@@ -75,7 +75,8 @@ def parametrize_with_loss_checks(
                 f"{test.__name__} has no argument {_ARGUMENT!r}; write\n"
                 f"    def {test.__name__}({_ARGUMENT}):\n        {_ARGUMENT}()"
             )
-        return mark(test)
+        marked: Test = mark(test)
+        return marked
 
     return decorate
 

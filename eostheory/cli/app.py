@@ -234,12 +234,13 @@ def check_loss(
 ) -> None:
     """Property-test a loss: which theorems apply to it, and do their predictions hold?"""
     from eostheory.cli import check_loss as command
+    from eostheory.cli.guard import fail
 
     if list_checks:
         command.list_checks()
         return
     if not target:
-        command.fail("a target is missing: package.module:function or path.py:function", 2)
+        fail("a target is missing: package.module:function or path.py:function", 2)
     given = {
         "size": size,
         "start": command.numbers(start, "--start") if start else None,
