@@ -108,7 +108,7 @@ def draw(settings: Settings, results: Results) -> Figure:
         left.plot(found["X"], found["Y"], linewidth=1.2, label=f"X(0) = {start:g}")
     left.plot([delta], [0], "k*", label="fixed point")
     label(left, "X", "Y", "The effect of X(0)")
-    legend(left, loc="lower right")
+    legend(left, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     found = results[_part(min(settings.starts))]
     stage = stages(settings, found["X"], found["Y"])
     for number, name in enumerate(STAGES, 1):
@@ -120,7 +120,7 @@ def draw(settings: Settings, results: Results) -> Figure:
             label=f"{number}: {name}",
         )  # fmt: skip
     label(right, "X", "Y", "The four stages")
-    legend(right, loc="lower right")
+    legend(right, loc="center")
     return figure
 
 
