@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from eostheory.check.engine import Examination, Interrupted, check_loss
-    from eostheory.check.finding import Counterexample, Outcome, Recipe, Status
+    from eostheory.check.finding import Counterexample, InputError, Outcome, Recipe, Status
     from eostheory.check.parametrize import parametrize_with_loss_checks
     from eostheory.check.recorded import ReplayError, replay
     from eostheory.check.report import Finding, LossReport
@@ -19,6 +19,7 @@ _HOMES = {
     "Domain": "subject",
     "Examination": "engine",
     "Finding": "report",
+    "InputError": "finding",
     "Interrupted": "engine",
     "LossReport": "report",
     "Outcome": "finding",
@@ -36,6 +37,7 @@ __all__ = [
     "Domain",
     "Examination",
     "Finding",
+    "InputError",
     "Interrupted",
     "LossReport",
     "Outcome",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 from eostheory.check.registry import CHECKS, Check
 
@@ -27,8 +26,7 @@ _HERE = __name__.rpartition(".")[0]
 def all_checks() -> dict[str, Check]:
     """Every check by name, in the order in which they are run."""
     for module in MODULES:
-        if importlib.util.find_spec(f"{_HERE}.{module}"):
-            importlib.import_module(f"{_HERE}.{module}")
+        importlib.import_module(f"{_HERE}.{module}")
     places = {f"{_HERE}.{module}": number for number, module in enumerate(MODULES)}
     ordered = sorted(CHECKS.values(), key=lambda c: places.get(c.body.__module__, len(places)))
     return {check.name: check for check in ordered}

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eostheory.check.finding import Outcome, Status, not_applicable, unknown
+from eostheory.check.finding import InputError, Outcome, Status, not_applicable, unknown
 from eostheory.check.profiles import profile_named
 from eostheory.check.selection import needed, select
 
@@ -95,6 +95,7 @@ def check_loss(
     Raises:
         TypeError, ValueError: arguments that describe no loss; each message names the value and
             the remedy.
+        InputError: ``points`` or ``domain`` do not work when they are used.
         UnknownCheck: a check that there is not.
         NothingSelected: no check is left.
         Interrupted: on Ctrl-C; has the report of what was done.
@@ -227,10 +228,8 @@ class Examination:
         return found
 
     def _applicability(self, context: Context) -> tuple[dict[str, Any], tuple[str, ...]]:
-        try:
-            from eostheory.check.applicability import applicability
-        except ModuleNotFoundError:
-            return {}, ()
+        from eostheory.check.applicability import applicability
+
         try:
             with _settled(self._seed):
                 return dict(applicability(context, context.outcomes)), ()
@@ -269,8 +268,6 @@ def _missing(check: Check, outcomes: Mapping[str, Outcome]) -> str:
         Status.NOT_APPLICABLE: "is not applicable",
     }
     for need in check.needs:
-        if need not in outcomes:
-            continue
         status = outcomes[need].status
         if status is not Status.PASS:
             return f"needs {need}, which {said[status]}"
@@ -291,6 +288,8 @@ def _outcome(check: Check, context: Context) -> tuple[Outcome, str]:
 
     try:
         return check.body(context), ""
+    except InputError:
+        raise
     except NumericEvent as event:
         return unknown(f"{event}"), ""
     except Exception as error:

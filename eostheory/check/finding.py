@@ -119,5 +119,10 @@ class Violated(AssertionError):
         self.details = details
 
 
+class InputError(ValueError):
+    """What the user gave to draw inputs from (``points=``, ``domain=``) does not work; the message
+    says what to do.  It ends the examination: no check could say anything."""
+
+
 class Undecided(Exception):
     """Raised by the body of a property on inputs that do not tell; the argument says why."""

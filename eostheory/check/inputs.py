@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from eostheory.check.finding import Recipe
-from eostheory.check.subject import Subject
+from eostheory.check.finding import InputError, Recipe
+from eostheory.check.subject import Domain, Subject
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -54,7 +54,7 @@ def points(subject: Subject) -> SearchStrategy[Recipe]:
             drawn = st.tuples(st.integers(0, _RARE), drawn).map(
                 lambda pair: start_itself(subject) if pair[0] == _RARE else pair[1]
             )
-    return drawn.filter(lambda recipe: recipe.tensor in domain)
+    return drawn.filter(lambda recipe: _inside(recipe, domain))
 
 
 def directions(subject: Subject) -> SearchStrategy[Recipe]:
@@ -108,6 +108,16 @@ def _recipe(drawn: Drawn, subject: Subject) -> Recipe:
     return Recipe(drawn.tensor.to(subject.start), drawn.code, drawn.data)
 
 
+def _inside(point: Recipe, domain: Domain) -> bool:
+    try:
+        return point.tensor in domain
+    except Exception as reason:
+        raise InputError(
+            f"domain= raises {type(reason).__name__} at {point.code}: {reason}; it must say True "
+            "or False of every point"
+        ) from reason
+
+
 def _of_user(w: Any, subject: Subject) -> Recipe:
     """A point that the user's strategy drew, which may know its own code."""
     if all(hasattr(w, name) for name in ("tensor", "code", "data")):
@@ -115,9 +125,15 @@ def _of_user(w: Any, subject: Subject) -> Recipe:
     else:
         point, recipe = w, None
     if not isinstance(point, Tensor):
-        point = torch.as_tensor(point, dtype=torch.float64)
+        try:
+            point = torch.as_tensor(point, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError) as reason:
+            raise InputError(
+                f"points= drew {type(point).__name__} {str(point)[:40]!r}, expected a tensor "
+                f"({subject.size},)"
+            ) from reason
     if point.shape != (subject.size,):
-        raise ValueError(
+        raise InputError(
             f"points= drew a tensor of shape {tuple(point.shape)}, expected ({subject.size},)"
         )
     point = point.detach().to(subject.start)

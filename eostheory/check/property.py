@@ -22,6 +22,7 @@ from torch import Tensor
 
 from eostheory.check.finding import (
     Counterexample,
+    InputError,
     Outcome,
     Recipe,
     Undecided,
@@ -120,6 +121,8 @@ class Trial:
             return violation.with_traceback(None)
         except Undecided as reason:
             self.reasons[str(reason)] += 1
+        except InputError:
+            raise
         except NumericEvent as event:
             self.reasons[str(event)] += 1
         except Exception as error:

@@ -89,6 +89,11 @@ class Finding:
             return self.status is Status.PASS
         return self.status is Status.FAIL
 
+    def __str__(self) -> str:
+        from eostheory.check.text import one
+
+        return one(self.as_dict())
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON data; numbers that JSON lacks are the texts nan, inf and -inf."""
         case = self.counterexample
@@ -112,7 +117,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LossReport:
     """All that :func:`eostheory.check_loss` found; printing it shows it.
 
@@ -125,7 +130,7 @@ class LossReport:
         complete: whether all checks were selected.
     """
 
-    context: Context = field(repr=False)
+    context: Context
     findings: tuple[Finding, ...]
     also_run: tuple[Finding, ...] = ()
     applicability: Mapping[str, Any] = field(default_factory=dict)
@@ -181,6 +186,7 @@ class LossReport:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data, whose form is the schema ``eostheory-loss-report/1``."""
+        from eostheory import __version__
         from eostheory.check.recorded import case_of
 
         subject = self.context.subject
@@ -194,6 +200,7 @@ class LossReport:
 
         return {
             "schema": SCHEMA,
+            "eostheory": __version__,
             "name": subject.name,
             "kind": subject.kind,
             "size": subject.size,
@@ -239,6 +246,10 @@ class LossReport:
         from eostheory.check.plots import Plot
 
         return Plot.of(self[check].as_dict())
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{n} {status}" for status, n in self.counts().items() if n)
+        return f"<LossReport of {self.context.subject.name}: {said or 'nothing was run'}>"
 
     def __str__(self) -> str:
         from eostheory.check.text import render

@@ -213,4 +213,12 @@ def _whole(context: Context, name: str) -> str:
         given.append(f"profile={context.profile.name!r}")
     if context.seed:
         given.append(f"seed={context.seed}")
-    return f"print(eostheory.check_loss({', '.join(given)}))"
+    more = {
+        "domain": subject.domain.declared,
+        "points": subject.points is not None,
+        "manifold": subject.declared.manifold is not None,
+        "hessian": subject.declared.hessian is not None,
+    }
+    missing = ", ".join(f"{key}=" for key, is_given in more.items() if is_given)
+    note = f"  # and {missing} as given" if missing else ""
+    return f"print(eostheory.check_loss({', '.join(given)})){note}"

@@ -76,7 +76,7 @@ def needed(names: Iterable[str], known: Mapping[str, Check]) -> list[str]:
             raise ValueError(f"checks need each other: {' -> '.join((*path, name))}")
         for need in known[name].needs:
             if need not in known:
-                continue
+                raise ValueError(f"the check {name!r} needs {need!r}, which does not exist")
             visit(need, (*path, name))
         found[name] = None
 

@@ -13,6 +13,7 @@ VERDICTS = {"applies": "✓", "fails": "✗", "unknown": "?"}
 _VERDICTS = {"applies": "apply", "fails": "do not apply", "unknown": "undecided"}
 _NAMED = 8
 _SHORT = 200
+_LONG = 600
 _WIDTH = 100
 Record = Mapping[str, Any]
 
@@ -27,6 +28,8 @@ def render(report: Record) -> str:
         *_table(report["findings"]),
     ]
     shown = [f for f in report["findings"] if f["status"] == "fail" or f["unexpected"]]
+    # what a selected check needs is told where it fails
+    shown += [f for f in report["also_run"] if f["status"] == "fail"]
     if shown:
         parts += ["", *_joined(_failure(f) for f in shown)]
     if broken := [f for f in (*report["findings"], *report["also_run"]) if f["error"]]:
@@ -39,6 +42,11 @@ def render(report: Record) -> str:
         parts += ["", *(told if report["summary"]["complete"] else told[:1])]
     parts += ["", _last(report)]
     return "\n".join(parts)
+
+
+def one(finding: Record) -> str:
+    """One finding (``Finding.as_dict``) with its counterexample, as text without colours."""
+    return "\n".join(_failure(finding))
 
 
 def number(value: Any) -> str:
@@ -91,7 +99,13 @@ def _failure(f: Record) -> list[str]:
 
 
 def _input(value: Any) -> str:
-    return str(value["code"]) if isinstance(value, Mapping) else number(value)
+    if not isinstance(value, Mapping):
+        return number(value)
+    code, numbers = str(value["code"]), value["data"].get("values", ())
+    if len(code) > _LONG and len(numbers) > 4:
+        first = ", ".join(number(x) for x in numbers[:4])
+        return f"{len(numbers)} numbers: {first}, ... (all in the report as JSON)"
+    return code
 
 
 def _applicability(entries: Mapping[str, Record]) -> list[str]:

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 import eostheory.check
-from eostheory.check import Examination, Interrupted, UnknownCheck, check_loss, replay
+from eostheory.check import (
+    Examination,
+    InputError,
+    Interrupted,
+    UnknownCheck,
+    check_loss,
+    replay,
+)
 from eostheory.check.finding import Status, Undecided, Violated, passed, unknown
 from eostheory.check.inputs import remake
 from eostheory.check.recorded import ReplayError
@@ -479,3 +486,64 @@ def test_every_claim_that_a_check_names_is_listed():
     listed = load_library().entries
     for check in all_checks().values():
         assert set(check.claims) <= set(listed), check.name
+
+
+def test_points_and_domains_that_do_not_work_end_the_examination():
+    with pytest.raises(InputError, match=r"points= drew a tensor of shape \(2,\), expected \(3,\)"):
+        check_loss(bowl, size=3, points=[torch.zeros(2)], checks="evaluates")
+    with pytest.raises(InputError, match="points= drew str"):
+        check_loss(bowl, size=3, points=st.just("here"), checks="evaluates")
+
+    def picky(w):
+        if float(w[0]) > 1:
+            raise IndexError("too far")
+        return True
+
+    with pytest.raises(InputError, match="domain= raises IndexError at torch"):
+        check_loss(bowl, start=[0.0, 0.0], domain=picky, checks="evaluates")
+
+
+LOSSES = """
+import torch
+
+def cubes(w):
+    return Wrong.apply(w)
+
+def network():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
+    x = torch.ones(4, 2)
+    return {"loss": module, "data": (x, x), "criterion": torch.nn.MSELoss()}
+
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x**3).sum()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * 3.03 * x**2
+"""
+
+
+@pytest.mark.parametrize("name", ["cubes", "network"])
+def test_a_case_with_a_target_is_judged_again_from_nothing(tmp_path, name, capsys):
+    from eostheory.check.targets import load
+
+    path = tmp_path / "losses_of_mine.py"
+    path.write_text(LOSSES, encoding="utf-8")
+    target = f"{path}:{name}"
+    arguments = dict(load(target).arguments)
+    if name == "cubes":
+        arguments["size"] = 3
+    report = check_loss(
+        **arguments, target=target, profile="quick", checks=["evaluation", "gradient"]
+    )
+    (found,) = report.failures
+    case = json.loads(report.to_json())["findings"]
+    (case,) = [f["replay"] for f in case if f["status"] == "fail"]
+    assert replay(case).status is Status.FAIL
+    run_lines(found.counterexample.python, {})
+    assert "tensor(" in capsys.readouterr().out
