@@ -10,6 +10,7 @@ from eostheory.experiments.experiment import Experiment
 _MODULES = {
     "damian23/fig-2": "damian23.four_stages",
     "damian23/fig-3": "damian23.phase_portrait",
+    "lyu22/fig-4": "lyu22.three_dimensions",
 }
 """Module of each experiment, which defines ``EXPERIMENT``."""
 
