@@ -132,6 +132,9 @@ class SphereFacts:
 
     def sharper_elsewhere(self) -> Decision:
         """``rho_2 > lambda_1(theta*)`` (lyu22, theorem 4.4)."""
+        invariant = self.scale_invariance()
+        if invariant.verdict != "held":
+            return invariant
         if (blocked := self._blocked()) is not None:
             return blocked
         least = min(self.tops, key=lambda t: t.value)
@@ -148,6 +151,9 @@ class SphereFacts:
 
     def sharpness_below(self) -> Decision:
         """``S_f`` has a positive lower bound (what lemma 9 of damian23 lacks)."""
+        invariant = self.scale_invariance()
+        if invariant.verdict != "held":
+            return invariant
         if not self.directions:
             return undecided("the domain holds no point of the unit sphere that was drawn")
         domain = self.facts.ctx.subject.domain
