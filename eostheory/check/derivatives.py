@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eostheory.check.context import Context
 from eostheory.check.differences import (
+    NO_GRAPH,
     Comparison,
     gradient_at,
     length,
@@ -18,11 +19,11 @@ from eostheory.check.differences import (
     sampler,
     scale_of,
     shown,
-    value_at,
 )
 from eostheory.check.evaluation import EPS, first_line
 from eostheory.check.finding import Outcome, Undecided, Violated, not_applicable
 from eostheory.check.registry import check
+from eostheory.check.slopes import Parts, Slopes, wrong_gradient
 from eostheory.check.subject import Subject
 from eostheory.curvature import (
     DerivativeCheck,
@@ -33,9 +34,6 @@ from eostheory.curvature import (
 from eostheory.numeric.events import NumericEvent
 
 GROUP = "derivatives"
-ONE_BY_ONE = 24
-"""Up to this many coordinates of a gradient are compared one by one."""
-
 SMOOTH_ENOUGH = "the differences do not settle here: a kink is near, or the loss is very steep"
 ONE_SIDED = "the loss has no values on both sides"
 BELOW = ("evaluates", "pure", "deterministic", "double-precision", "differentiable")
@@ -48,25 +46,23 @@ BELOW = ("evaluates", "pure", "deterministic", "double-precision", "differentiab
     needs=BELOW,
 )
 def gradient(context: Context) -> Outcome:
-    """Every coordinate, or (beyond 24) dense directions, bisected to the worst coordinate."""
+    """Every coordinate, or (beyond 24) dense directions and blocks of some sqrt(D) coordinates that
+    cover them all; what is wrong is bisected to the worst coordinate."""
     subject = context.subject
+    parts = Parts(subject.size, context.profile.inputs(subject.size), context.pinned is not None)
 
     def body(w: Tensor) -> float:
         exact = gradient_at(subject, w)
-        slopes = _Slopes(subject, w, exact)
-        if subject.size <= ONE_BY_ONE:
-            blocks = [torch.tensor([i]) for i in range(subject.size)]
-        else:
-            everywhere = torch.arange(subject.size)
-            blocks = [everywhere, everywhere]
-        worst, told = 0.0, 0
+        slopes = Slopes(subject, w, exact)
+        worst, told, blocks = 0.0, 0, parts.take()
         for number, block in enumerate(blocks):
             signs = torch.randint(0, 2, (subject.size,), generator=context.generator(f"g{number}"))
             found = slopes.along(block, signs)
             if found is None:
                 continue
             if found.wrong:
-                raise _wrong_gradient(slopes, *slopes.narrowed(block, signs, found))
+                parts.wrong, found = slopes.narrowed(block, signs, found)
+                raise wrong_gradient(slopes, parts.wrong, found)
             if found.told:
                 told += 1
                 worst = max(worst, found.error / found.size if found.size else 0.0)
@@ -75,74 +71,6 @@ def gradient(context: Context) -> Outcome:
         return worst
 
     return context.property(body, name="gradient", w=context.points())
-
-
-class _Slopes:
-    """Slopes of the values at one point, along blocks of coordinates."""
-
-    def __init__(self, subject: Subject, w: Tensor, exact: Tensor) -> None:
-        self.subject, self.w, self.exact = subject, w, exact
-        self.scale = scale_of(w)
-        self.value = lambda x: value_at(subject, x)
-        dense = torch.where(torch.arange(len(w), device=w.device) % 3 == 0, -1.0, 1.0).to(w)
-        at, _ = sampler(subject, self.value, w, dense / len(w) ** 0.5)
-        self.scatter = noise(at, self.scale)
-
-    def direction(self, block: Tensor, signs: Tensor) -> Tensor:
-        """The unit vector of equal entries up to sign on ``block``."""
-        u = torch.zeros_like(self.w)
-        entries = 2.0 * signs[block].to(u) - 1.0 if len(block) > 1 else torch.ones(1).to(u)
-        u[block.to(u.device)] = entries / len(block) ** 0.5
-        return u
-
-    def along(self, block: Tensor, signs: Tensor) -> Comparison | None:
-        u = self.direction(block, signs)
-        at, taken = sampler(self.subject, self.value, self.w, u)
-        return reliable(torch.dot(self.exact, u), at, taken, self.scale, self.scatter)
-
-    def narrowed(
-        self, block: Tensor, signs: Tensor, found: Comparison
-    ) -> tuple[Tensor, Comparison]:
-        """The smallest block on which the slope is still wrong."""
-        while len(block) > 1:
-            halves = [(half, self.along(half, signs)) for half in block.chunk(2)]
-            wrong = [(h, c) for h, c in halves if c is not None and c.wrong]
-            if not wrong:
-                break
-            # Along a block of n, what one coordinate is off by shows over sqrt(n).
-            block, found = max(wrong, key=lambda item: item[1].error * len(item[0]) ** 0.5)
-        return block, found
-
-
-def _wrong_gradient(slopes: _Slopes, block: Tensor, found: Comparison) -> Violated:
-    remedy = "is there a wrong backward(), a detach() or a no_grad() in the loss?"
-    layout = slopes.subject.objective.layout
-    relative = found.error / found.size
-    if len(block) == 1:
-        i = int(block)
-        measured, expected = float(slopes.exact[i]), float(found.found)
-        name = f", in {layout.where(i)}," if layout is not None else ""
-        return Violated(
-            f"coordinate {i}{name} of the gradient is {shown(measured)} by autograd, but the values "
-            f"of the loss rise by {shown(expected)}: it is off by {measured - expected:.3g} "
-            f"({relative:.2g} of it); {remedy}",
-            measured=measured,
-            expected=expected,
-            tolerance=found.allowed,
-            coordinate=i,
-            error=measured - expected,
-            relative_error=relative,
-        )
-    return Violated(
-        f"the slope of the values along coordinates {int(block[0])} to {int(block[-1])} is "
-        f"{shown(found.found)}, which autograd's gradient misses by {found.error:.3g} "
-        f"({relative:.2g} of it); {remedy}",
-        tolerance=found.allowed,
-        first=int(block[0]),
-        last=int(block[-1]),
-        error=found.error,
-        relative_error=relative,
-    )
 
 
 def _dense(w: Tensor, context: Context, name: str) -> Tensor:
@@ -155,7 +83,7 @@ def _told_apart(
     subject: Subject,
     w: Tensor,
     u: Tensor,
-    exact: Callable[[], Tensor],
+    exact: Tensor,
     lower: Callable[[Tensor], Tensor],
     screen: Callable[[], DerivativeCheck],
 ) -> Comparison | float:
@@ -172,7 +100,7 @@ def _told_apart(
         pass  # a step beyond where the loss is defined; the steps below stay inside
     at, taken = sampler(subject, lower, w, u)
     scale = scale_of(w)
-    found = reliable(exact(), at, taken, scale, noise(at, scale))
+    found = reliable(exact, at, taken, scale, noise(at, scale))
     if found is None:
         raise Undecided(ONE_SIDED)
     if not found.wrong and not found.told:
@@ -204,35 +132,32 @@ def _wrong(what: str, exact: Tensor, found: Comparison, remedy: str) -> Violated
     needs=(*BELOW, "gradient"),
 )
 def hessian(context: Context) -> Outcome:
-    """Along a drawn direction and along a dense one, all entries of the product."""
+    """All entries of the product, along coordinates and along dense directions."""
     subject = context.subject
     loss = subject.objective
 
     def body(w: Tensor, u: Tensor) -> float:
-        worst = 0.0
-        for v in (u, _dense(w, context, "hessian")):
-            try:
-                exact = product_at(subject, w, v)
-            except (ValueError, RuntimeError, NotImplementedError) as error:
-                raise _no_derivative("second", error) from error
-            found = _told_apart(
-                subject,
-                w,
-                v,
-                lambda exact=exact: exact,  # type: ignore[misc]
-                lambda x: gradient_at(subject, x),
-                lambda v=v: second_derivative_error(loss, w, v),  # type: ignore[misc]
+        try:
+            exact = product_at(subject, w, u)
+        except (ValueError, RuntimeError) as error:
+            raise _no_derivative("second", error) from error
+        found = _told_apart(
+            subject,
+            w,
+            u,
+            exact,
+            lambda x: gradient_at(subject, x),
+            lambda: second_derivative_error(loss, w, u),
+        )
+        if isinstance(found, Comparison):
+            raise _wrong(
+                "the Hessian times a direction",
+                exact,
+                found,
+                "is there a backward() that is no function of its inputs alone (saved numbers, "
+                "detach, numpy) or whose own backward is wrong?",
             )
-            if isinstance(found, Comparison):
-                raise _wrong(
-                    "the Hessian times a direction",
-                    exact,
-                    found,
-                    "is there a backward() that is no function of its inputs alone (saved numbers, "
-                    "detach, numpy) or whose own backward is wrong?",
-                )
-            worst = max(worst, found)
-        return worst
+        return found
 
     return context.property(body, name="hessian", w=context.points(), u=context.directions())
 
@@ -249,36 +174,42 @@ def third_derivative(context: Context) -> Outcome:
     loss = subject.objective
 
     def body(w: Tensor, u: Tensor) -> float:
-        worst = 0.0
-        for v in (u, _dense(w, context, "third-derivative")):
-            try:
-                with Products(loss, w) as products:
-                    exact = products.third(v, v)
-            except (ValueError, RuntimeError, NotImplementedError) as error:
-                raise _no_derivative("third", error) from error
-            found = _told_apart(
-                subject,
-                w,
-                v,
-                lambda exact=exact: exact,  # type: ignore[misc]
-                lambda x, v=v: product_at(subject, x, v),  # type: ignore[misc]
-                lambda v=v: third_derivative_error(loss, w, v),  # type: ignore[misc]
+        try:
+            exact = _third(subject, w, u)
+        except (ValueError, RuntimeError) as error:
+            raise _no_derivative("third", error) from error
+        found = _told_apart(
+            subject,
+            w,
+            u,
+            exact,
+            lambda x: product_at(subject, x, u),
+            lambda: third_derivative_error(loss, w, u),
+        )
+        if isinstance(found, Comparison):
+            raise _wrong(
+                "the third derivative along a direction, twice,",
+                exact,
+                found,
+                "torch's fused layer_norm, group_norm and batch_norm are wrong here: write the "
+                "norm from elementary operations (mean, square, sqrt), or give the module and "
+                "its data to check_loss, which does so",
             )
-            if isinstance(found, Comparison):
-                raise _wrong(
-                    "the third derivative along a direction, twice,",
-                    exact,
-                    found,
-                    "torch's fused layer_norm, group_norm and batch_norm are wrong here: write the "
-                    "norm from elementary operations (mean, square, sqrt), or give the module and "
-                    "its data to check_loss, which does so",
-                )
-            worst = max(worst, found)
-        return worst
+        return found
 
     return context.property(
         body, name="third-derivative", w=context.points(), u=context.directions()
     )
+
+
+def _third(subject: Subject, w: Tensor, u: Tensor) -> Tensor:
+    try:
+        with Products(subject.objective, w) as products:
+            return products.third(u, u)
+    except ValueError as error:
+        if NO_GRAPH not in str(error):
+            raise
+        return torch.zeros_like(u)
 
 
 def _no_derivative(which: str, error: Exception) -> Violated:
@@ -360,11 +291,11 @@ def declared_hessian(context: Context) -> Outcome:
         worst = 0.0
         for v in (u, _dense(w, context, "declared-hessian")):
             exact, found = product_at(subject, w, v), table @ v
-            error = length(exact - found)
+            gap = length(exact - found)
             allowed = 64 * (size + 16) * EPS * max(length(table), length(exact))
-            if error > allowed:
+            if gap > allowed:
                 allowed += 32 * _scatter(subject, w, v)
-            if error > allowed or error != error:
+            if not gap <= allowed:
                 i = int((exact - found).abs().nan_to_num(nan=torch.inf).argmax())
                 off = (table[i] - _row(subject, w, i)).abs().nan_to_num(nan=torch.inf)
                 j = int(off.argmax())
@@ -378,7 +309,7 @@ def declared_hessian(context: Context) -> Outcome:
                     row=i,
                     column=j,
                 )
-            worst = max(worst, error / max(length(exact), length(found), 1e-300))
+            worst = max(worst, gap / max(length(exact), length(found), 1e-300))
         return worst
 
     return context.property(

@@ -1,4 +1,4 @@
-"""Derivatives of a loss beside differences of the derivative below, with what the differences allow.
+"""Derivatives of a loss beside differences of the derivative below, and what these allow.
 
 Central differences at many step sizes, each a quarter of the one before, are extrapolated twice.
 Neighbours that agree say how much truncation is left, the measured noise of what is differenced
@@ -29,6 +29,9 @@ SETTLED = 1e-2
 
 EPS = torch.finfo(torch.float64).eps
 
+NO_GRAPH = "has no graph"
+"""What :class:`Products` says of a gradient that changes, but not through autograd."""
+
 Sampled = Callable[[float], "Tensor | None"]
 """What is differenced along a line, as a function of the step; None where there is no value."""
 
@@ -49,9 +52,17 @@ def gradient_at(subject: Subject, w: Tensor) -> Tensor:
 
 
 def product_at(subject: Subject, w: Tensor, v: Tensor) -> Tensor:
-    """``Hess L(w) v``; raises BecameNaN where it is not finite."""
-    with Products(subject.objective, w) as products:
-        return products(v)
+    """``Hess L(w) v``; raises BecameNaN where it is not finite.
+
+    A gradient without a graph counts as a constant one, as it is between the kinks of max(x, y).
+    """
+    try:
+        with Products(subject.objective, w) as products:
+            return products(v)
+    except ValueError as error:
+        if NO_GRAPH not in str(error):
+            raise
+        return torch.zeros_like(v)
 
 
 def allowed_point(subject: Subject, w: Tensor) -> bool:
@@ -203,7 +214,9 @@ def reliable(
         if again is None:
             return None
         if not again.wrong or length(first.found - again.found) > first.error / 2:
-            return Comparison(first.found, first.error, max(first.error, again.allowed), first.size, False)
+            return Comparison(
+                first.found, first.error, max(first.error, again.allowed), first.size, False
+            )
     return first
 
 

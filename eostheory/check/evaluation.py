@@ -1,7 +1,8 @@
-"""Is the loss a function at all: one number, the same each time, without side effects, in float64."""
+"""Is the loss a function: one number, the same each time, without side effects, in float64?"""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -106,10 +107,9 @@ def pure(context: Context) -> Outcome:
     def body(w: Tensor) -> None:
         plain = w.clone()
         version = plain._version
-        try:
+        # It may need a gradient of its input; evaluates knows that one of both works.
+        with contextlib.suppress(Exception):
             loss(plain)
-        except Exception:
-            pass  # it may need a gradient of its input; evaluates knows that one of both works
         untouched(w, plain, version)
         if plain.requires_grad:
             raise Violated(
@@ -121,7 +121,9 @@ def pure(context: Context) -> Outcome:
             loss(given)
         except Exception as error:
             if in_place(error):
-                raise Violated(f"the loss changes its input in place ({error}); {remedy}") from error
+                raise Violated(
+                    f"the loss changes its input in place ({error}); {remedy}"
+                ) from error
             raise
         untouched(w, given, version)
         if given.grad is not None or not given.requires_grad:
@@ -251,7 +253,8 @@ def double_precision(context: Context) -> Outcome:
 )
 def differentiable(context: Context) -> Outcome:
     """A constant loss without a graph is not applicable: there is nothing to differentiate."""
-    loss, seen = context.loss, {}
+    loss = context.loss
+    seen: dict[object, float] = {}
 
     def body(w: Tensor) -> None:
         leaf = leaf_of(w)
@@ -275,8 +278,8 @@ def differentiable(context: Context) -> Outcome:
         if len(values) > 1:
             raise Violated(
                 f"the loss changes with w ({min(values):.6g} to {max(values):.6g}), but its graph "
-                "does not reach w: is there a detach(), .item(), numpy, argmax or no_grad() between "
-                "them, or does it read the parameters from elsewhere?"
+                "does not reach w: is there a detach(), .item(), numpy, argmax or no_grad() in "
+                "it, or does it read the parameters from elsewhere?"
             )
         raise Undecided(CONSTANT)
 
@@ -320,7 +323,7 @@ def finite(context: Context) -> Outcome:
             raise Violated(
                 f"the loss is {float(value):.6g}, but coordinate {i} of its gradient is "
                 f"{float(gradient[i])}: is there a root or a norm at zero, or a torch.where whose "
-                "other branch is not finite? Exclude the place with domain=, or guard the operation",
+                "other branch is not finite? Guard it, or exclude the place with domain=",
                 measured=float(gradient[i]),
                 expected="finite",
                 coordinate=i,
@@ -340,7 +343,9 @@ def with_corners(context: Context) -> Any:
     if subject.points is not None or subject.size > 16 or box is None:
         return context.points()
     corners = st.tuples(*[st.sampled_from(sorted({a, b}, key=abs)) for a, b in box])
-    recipes = corners.map(lambda x: written_out(torch.tensor(x).to(subject.start)))
+    recipes = corners.map(
+        lambda x: written_out(torch.tensor(x, dtype=torch.float64).to(subject.start))
+    )
     return context.points() | recipes.filter(lambda recipe: recipe.tensor in subject.domain)
 
 

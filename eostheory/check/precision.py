@@ -112,7 +112,7 @@ class Precision:
         if taken and x.numel() == 1:
             number = complex(x.item()) if x.is_complex() else float(x)
             what = (
-                f"takes the {_plain(x.dtype)} number {number!r} together with the parameters: write "
+                f"takes the {_plain(x.dtype)} number {number!r} beside the parameters: write "
                 "it as a Python number, or with dtype=torch.float64"
             )
         elif taken:
@@ -122,7 +122,7 @@ class Precision:
             )
         else:
             what = (
-                f"gives {_plain(x.dtype)} from the float64 parameters: leave out .float(), .half(), "
+                f"gives {_plain(x.dtype)} from float64 parameters: leave out .float() and .half(), "
                 "autocast and buffers of that type, and make constants with dtype=torch.float64"
             )
         operation = f"torch's {name}" + (f" ({place})" if place else "")

@@ -30,6 +30,9 @@ ENOUGH = "C3,1"
 
 DIAGONALS = 8
 
+LEAST = 6
+"""Lines on a large loss; each is some 200 gradients."""
+
 
 @check(
     "smooth",
@@ -48,8 +51,9 @@ def smooth(context: Context) -> Outcome:
         if found is not None:
             raise _violated(subject, w, u, found)
 
+    lines = max(LEAST, context.profile.inputs(subject.size) * 2 // 5)
     inputs: dict[str, Any] = {"w": context.points(), "u": context.directions()}
-    outcome = context.property(body, name="smooth", **inputs)
+    outcome = context.property(body, name="smooth", examples=lines, **inputs)
     if outcome.status is not Status.FAIL and context.pinned is None:
         outcome = _diagonals(context, body, outcome)
     if outcome.status is Status.PASS:
@@ -118,7 +122,7 @@ def _along(subject: Subject, w: Tensor, u: Tensor) -> Break | None:
 
     line = Line(sample, scale)
     small = subject.size <= 1000
-    found = search(line, low, high, 48 if small else 20, 4 if small else 2)
+    found = search(line, low, high, 48 if small else 20, 4 if small else 2, not small)
     if found is None and not any(math.isfinite(v) for v, _ in line.known.values()):
         raise Undecided("the loss is not finite on a whole line")
     return found
@@ -148,7 +152,7 @@ _WHAT = {
 
 
 def _violated(subject: Subject, w: Tensor, u: Tensor, found: Break) -> Violated:
-    details: dict[str, float | int | str] = {"t": found.at, "class": found.smoothness}
+    details: dict[str, Any] = {"t": found.at, "class": found.smoothness}
     place = f"w + {found.at:.6g} u"
     point = w + found.at * u
     if subject.size <= FEW:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 EPS = 2.0**-52
 
@@ -21,6 +22,9 @@ softplus beyond its threshold is 2e-9), not one of the function that it stands f
 
 ENOUGH = 6
 """Halvings over which an order is measured."""
+
+FLAT = 20
+"""Halvings over which a difference that does not shrink is that of a jump."""
 
 FINEST = 2.0**-40
 """The finest spacing, relative to the length of the point."""
@@ -39,6 +43,7 @@ class Break:
             jump of the value.
         spacing: at which the two sides were looked at.
         left, right: the derivative that jumps, on both sides.
+        size: the difference that is left at that spacing.
     """
 
     at: float
@@ -46,11 +51,12 @@ class Break:
     spacing: float
     left: float
     right: float
+    size: float
 
     @property
     def derivative(self) -> int:
         """Which derivative is not continuous (0 is the value), or, for 4, not bounded."""
-        if self.order < 0:
+        if self.order < -0.5:
             return 0
         return 1 + sum(self.order >= bound for bound in (0.25, 1.25, 2.25))
 
@@ -97,19 +103,22 @@ class _Window:
     def floor(self, values: bool, scale: float) -> float:
         """What rounding of the numbers themselves and of the places leaves of it."""
         slopes = [s[1] for s in self.samples]
-        change = max(abs(b - a) for a, b in zip(slopes, slopes[1:], strict=False))
+        change = max(abs(b - a) for a, b in pairwise(slopes))
         if values:
             largest = max(abs(s[0]) for s in self.samples)
             return 4 * EPS * (largest + scale * max(map(abs, slopes)))
         return 8 * EPS * (max(map(abs, slopes)) + scale * change / self.spacing)
 
 
-def search(line: Line, low: float, high: float, nodes: int, paths: int) -> Break | None:
+def search(
+    line: Line, low: float, high: float, nodes: int, paths: int, first: bool = False
+) -> Break | None:
     """The least smooth place found between ``low`` and ``high``.
 
     Args:
         nodes: of the first grid.
         paths: candidates that are followed, of slopes and of values each.
+        first: be content with the first place found.
     """
     spacing = (high - low) / (nodes + 1)
     if not spacing > 64 * FINEST * line.scale:
@@ -117,26 +126,35 @@ def search(line: Line, low: float, high: float, nodes: int, paths: int) -> Break
     # Off the middle, so that kinks at round numbers are not hit but enclosed.
     grid = [low + (i + 0.3721) * spacing for i in range(nodes)]
     samples = [line(t) for t in grid]
-    windows = [
-        _Window(grid[i], spacing, tuple(samples[i : i + 4])) for i in range(len(grid) - 3)
-    ]
+    windows = [_Window(grid[i], spacing, tuple(samples[i : i + 4])) for i in range(len(grid) - 3)]
     slopes = [abs(s[1]) for s in samples]
-    found: list[Break] = []
+    finite = [s for s in samples if math.isfinite(s[0]) and math.isfinite(s[1])]
+    if not finite:
+        return None
+    most = max(abs(s[0]) for s in finite)
+    # A slope that changes no value on the line by more than some roundings is no slope: where a
+    # loss saturates it is computed as the difference of numbers that cancel.
+    least = 16 * EPS * max(*(abs(s[1]) for s in finite), most / (high - low))
     for values in (True, False):
         sizes = [w.size(values) for w in windows]
-        for i in _candidates(windows, sizes, samples, values, paths):
+        found: list[Break] = []
+        for i in _candidates(windows, sizes, values, paths):
             near = [s for s in slopes[max(0, i - 4) : i + 8] if s == s]
-            place = _follow(line, windows[i], values, max(near))
+            place = _follow(line, windows[i], values, max(near), 0.0 if values else least)
             if place is not None:
                 found.append(place)
+                if first:
+                    break
         if found:
-            break
-    return min(found, key=lambda place: place.order) if found else None
+            worst = min(found, key=lambda place: place.order)
+            places = windows[:: max(1, len(windows) // (4 if first else 8))]
+            scatter = sorted(_noise(line, w, values) for w in places)
+            if worst.size > 32 * scatter[len(scatter) // 2]:
+                return worst
+    return None
 
 
-def _candidates(
-    windows: list[_Window], sizes: list[float], samples: list[Sample], values: bool, paths: int
-) -> list[int]:
+def _candidates(windows: list[_Window], sizes: list[float], values: bool, paths: int) -> list[int]:
     """Windows of the largest differences, and of the largest beside what surrounds them."""
     usable = [i for i, size in enumerate(sizes) if math.isfinite(size) and size > 0]
     scores: list[Callable[[int], float]] = [lambda i: sizes[i]]
@@ -175,7 +193,7 @@ def _noise(line: Line, window: _Window, values: bool) -> float:
         numbers = [s[kind] for s in samples]
         if not all(math.isfinite(x) for x in numbers):
             break
-        if sum(a == b for a, b in zip(numbers, numbers[1:], strict=False)) >= 3:
+        if sum(a == b for a, b in pairwise(numbers)) >= 3:
             continue
         # A jump between two of these nodes would hide itself as noise; it is found elsewhere.
         return max(
@@ -184,19 +202,22 @@ def _noise(line: Line, window: _Window, values: bool) -> float:
     return 0.0
 
 
-def _follow(line: Line, window: _Window, values: bool, slope: float) -> Break | None:
+def _follow(line: Line, window: _Window, values: bool, slope: float, least: float) -> Break | None:
     """Halve the spacing at the largest difference until rounding, and measure the order."""
-    scatter = _noise(line, window, values)
+    floor = 32 * window.floor(values, line.scale)
+    scatter = _noise(line, window, values) if window.size(values) > floor else 0.0
     levels: list[tuple[float, float]] = []
     windows: list[_Window] = []
     while True:
         size = window.size(values)
-        if not size > 32 * max(scatter, window.floor(values, line.scale)):
+        if not size > 32 * max(scatter, least, window.floor(values, line.scale)):
             break
         levels.append((window.spacing, size))
         windows.append(window)
         if window.spacing < FINEST * line.scale:
             break
+        if len(levels) > FLAT and levels[-1 - FLAT][1] < 1.5 * levels[-1][1]:
+            break  # a jump
         if values and len(levels) > 2 * ENOUGH and 0.5 < _order(levels) < 1.5:
             return None  # a jump of the slope shrinks like this in the values, for long
         half = window.spacing / 2
@@ -211,7 +232,7 @@ def _follow(line: Line, window: _Window, values: bool, slope: float) -> Break | 
 
 
 def _order(levels: list[tuple[float, float]]) -> float:
-    (_, first), (_, last) = levels[-1 - ENOUGH], levels[-1]
+    first, last = levels[-1 - ENOUGH][1], levels[-1][1]
     return math.log2(first / last) / ENOUGH
 
 
@@ -234,7 +255,7 @@ def _judge(
             return None
         middle = last.start + 1.5 * last.spacing
         left, right = last.samples[0][0], last.samples[3][0]
-        return Break(middle, -1.0, last.spacing, left, right)
+        return Break(middle, -1.0, last.spacing, left, right, levels[-1][1])
     if order < 0.25 and levels[-1][1] < 4 * NEGLIGIBLE * slope:
         # The jump of an approximation hides what is finer: judge what is coarser.
         jump = levels[-1][1]
@@ -245,13 +266,13 @@ def _judge(
         order = _order(levels)
     if order > 2.75:
         return None
-    return _sides(line, windows[-1], order)
+    return _sides(line, windows[-1], order, levels[-1][1])
 
 
-def _sides(line: Line, window: _Window, order: float) -> Break:
+def _sides(line: Line, window: _Window, order: float, size: float) -> Break:
     """The derivative that jumps, on both sides of the place, by one-sided differences."""
     place = window.start + 1.5 * window.spacing
-    found = Break(place, order, window.spacing, math.nan, math.nan)
+    found = Break(place, order, window.spacing, math.nan, math.nan, size)
     k = found.derivative
     if k == 4:
         return found
@@ -263,4 +284,4 @@ def _sides(line: Line, window: _Window, order: float) -> Break:
         total = sum(w * s for w, s in zip(weights, slopes, strict=True))
         return total * float(sign) ** (k - 1) / h ** (k - 1)
 
-    return Break(place, order, window.spacing, one(-1), one(1))
+    return Break(place, order, window.spacing, one(-1), one(1), size)
