@@ -264,6 +264,12 @@ class RealRun:
         return self._chosen.eta if self._chosen else math.nan
 
     @property
+    def launch(self) -> Tensor:
+        """(D,) where gradient descent with ``eta`` starts: below the edge if there is one."""
+        choice = self._chosen
+        return self.begin if choice is None or choice.start is None else choice.start
+
+    @property
     def why(self) -> str:
         """Where the learning rate comes from."""
         return self._chosen.why if self._chosen else "no point with a positive sharpness was met"
