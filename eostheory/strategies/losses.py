@@ -88,16 +88,14 @@ def data_sets(
     else:
         target, dtype = st.integers(0, classes - 1), torch.int64
 
-    def of(shape: tuple[int, int]) -> Strategy[tuple[Tensor, Tensor]]:
-        n, d = shape
-        entries = st.tuples(*[entry] * (n * d))
-        wanted = st.tuples(*[target] * n)
-        return st.tuples(
-            entries.map(lambda x: torch.tensor(x, dtype=torch.float64).reshape(n, d)),
-            wanted.map(lambda y: torch.tensor(y, dtype=dtype)),
-        )
+    @st.composite
+    def drawn(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+        n, d = draw(rows), draw(columns)
+        y = torch.tensor([draw(target) for _ in range(n)], dtype=dtype)
+        x = torch.tensor([draw(entry) for _ in range(n * d)], dtype=torch.float64)
+        return x.reshape(n, d), y
 
-    return st.tuples(rows, columns).flatmap(of)
+    return drawn()
 
 
 def self_stabilizing_losses(

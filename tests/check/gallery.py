@@ -25,6 +25,7 @@ from eostheory.numeric.losses import Draw, scale_invariant
 from eostheory.numeric.toys import self_stabilising
 
 PASS, FAIL, NOT_APPLICABLE, UNKNOWN = "pass", "fail", "not-applicable", "unknown"
+APPLIES, FAILS = "applies", "fails"
 NO_FAILURE = (PASS, NOT_APPLICABLE, UNKNOWN)
 
 Expected = Mapping[str, str | tuple[str, ...]]
@@ -41,11 +42,18 @@ NETWORK = ("four-phases", "output-norm")
 # A function of a flat vector has no output layer; what is not declared is not judged; and a loss
 # that was not declared scale-invariant may well not be.
 FUNCTION: Expected = dict.fromkeys((*NETWORK, "declared-hessian"), NOT_APPLICABLE)
-PLAIN: Expected = {**FUNCTION, "scale-invariant": NOT_APPLICABLE}
+# An isolated minimizer leaves nothing to move along.
+PLAIN: Expected = {
+    **FUNCTION,
+    **dict.fromkeys(("scale-invariant", *SPHERICAL), NOT_APPLICABLE),
+}
 # Where the theory says nothing about the run (does it meet the edge? is alpha positive there?).
 OPEN: Expected = dict.fromkeys((*PREDICTIONS, *SPHERICAL), NO_FAILURE)
 # Without a lower bound there is no minimizer, which a search cannot prove.
-UNBOUNDED: Expected = {"minimizer-manifold": UNKNOWN}
+UNBOUNDED: Expected = {
+    "minimizer-manifold": UNKNOWN,
+    **dict.fromkeys(SPHERICAL, (NOT_APPLICABLE, UNKNOWN)),
+}
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,13 @@ enter(
     lambda: valley,
     {**PLAIN},
     **AT_THE_EDGE,
-    applies={"damian23/thm-1": (PASS, UNKNOWN)},
+    # C^3, a simple top eigenvalue and alpha > 0; but it does change with the length of w.
+    applies={
+        "damian23/lemma-2": APPLIES,
+        "damian23/lemma-4": APPLIES,
+        "lyu22/lemma-3.1": FAILS,
+        "lyu22/thm-4.7": FAILS,
+    },
 )
 # Units do not matter.
 enter(
@@ -363,7 +377,14 @@ broken(
 )
 broken("a jump of the value", with_z(lambda s: 0.1 * (s > 0).double()), "smooth")
 broken("C1 only", with_z(lambda s: torch.relu(s) ** 2), "smooth", says={"smooth": "C1"})
-broken("C2 only", with_z(lambda s: s.abs() ** 3), "smooth", says={"smooth": "C2"})
+broken(
+    "C2 only",
+    with_z(lambda s: s.abs() ** 3),
+    "smooth",
+    says={"smooth": "C2"},
+    # grad S needs a third derivative.
+    applies={"damian23/lemma-2": FAILS, "damian23/thm-1": FAILS},
+)
 # Third derivative like |s|^(1/2): continuous, not Lipschitz.
 broken("C3 only", with_z(lambda s: s.abs() ** 3.5), "smooth", says={"smooth": "C3"})
 # Third derivative 24 |s|: Lipschitz, which is what damian23 asks for (assumption 3).
@@ -419,17 +440,17 @@ broken(
         "limiting-sharpness": (NOT_APPLICABLE, PASS),
     },
 )
-# damian23 F's own example, F = -rho x^4/24 along u, with the rest of the toy of B: the limit is below
-# 2/eta, by rho delta^2/3.
+# damian23 F's own example, F = -rho x^4/24 along u, with the rest of the toy of B: the limit is
+# below 2/eta, by rho delta^2/3.
 enter(
     "damian23, a sub-quadratic toy as in appendix F",
-    lambda: lambda w: (40 + w[1]) * w[0] ** 2 / 2 - 0.02 * w[0] ** 4 - w[1] - w[2],
+    lambda: lambda w: (40 + w[1]) * w[0] ** 2 / 2 - 0.05 * w[0] ** 4 - w[1] - w[2],
     {**PLAIN, **UNBOUNDED, "predicted-dynamics": NO_FAILURE},
     **{**AT_THE_EDGE, "start": vector(0.1, -1.0, 0.0)},
 )
-# Where the Hessian damps grad S (here by 1), the orbit of period two is not at x = delta, by as much
-# as the limit differs from 2/eta: y = 0.08 a^2 and a^2 = 2 (1 - y).  The formula of appendix F leaves
-# that out (section 4 has grad S in the kernel), so that it says nothing here.
+# Where the Hessian damps grad S (here by 1), the orbit of period two is not at x = delta, by as
+# much as the limit differs from 2/eta: y = 0.08 a^2 and a^2 = 2 (1 - y).  The formula of appendix F
+# leaves that out (section 4 has grad S in the kernel), so that it says nothing here.
 enter(
     "a sub-quadratic valley",
     lambda: lambda w: valley(w) - 0.02 * w[0] ** 4,
@@ -449,6 +470,7 @@ enter(
     lambda: downhill,
     {**PLAIN, "progressive-sharpening": FAIL},
     start=START,
+    applies={"damian23/lemma-2": APPLIES, "damian23/lemma-4": FAILS, "damian23/thm-1": FAILS},
 )
 # grad S = 0, so that alpha = 0 everywhere: assumption 1 of damian23 asks for alpha > 0.
 enter(
@@ -486,6 +508,7 @@ def pinched(w: Tensor) -> Tensor:
 
 # The minimizers are at y = 1, outside of what is near the start.
 LINE: dict[str, Any] = {"start": vector(0.1, -1.0, 0.5, 0.7), "domain": (-2.0, 2.0)}
+# The sharpness is 41 all along the line, so that nothing drives a motion along it.
 enter("a line of minimizers", lambda: on_a_line, PLAIN, **{**AT_THE_EDGE, **LINE}, manifold=line)
 enter("a line that is not declared", lambda: on_a_line, PLAIN, **{**AT_THE_EDGE, **LINE})
 broken(
@@ -554,6 +577,7 @@ enter(
     {**TINY, "scale-invariant": FAIL},
     start=SLANTED,
     scale_invariant=True,
+    applies={"lyu22/lemma-3.1": FAILS, "damian23/lemma-7": FAILS},
 )
 enter(
     "not scale-invariant, not declared",
@@ -626,6 +650,7 @@ enter(
     "lyu22, linear regression with batch normalisation",
     batch_norm_regression,
     SPHERE,
+    applies={"lyu22/lemma-3.1": APPLIES},
     start=strategies.direction(6, 0),
     scale_invariant=True,
 )
@@ -653,6 +678,8 @@ enter(
     "damian23, the toy model of appendix B",
     lambda: toy,
     {**PLAIN, **UNBOUNDED},
+    # All assumptions hold exactly: lambda_2 = 0, rho_4 = 0, alpha/(|grad L| |grad S|) = 1/sqrt(2).
+    applies={"damian23/thm-1": APPLIES, "damian23/lemma-4": APPLIES},
     **{**AT_THE_EDGE, "start": vector(0.1, -1.0, 0.0)},
 )
 
