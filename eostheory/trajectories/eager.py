@@ -101,7 +101,7 @@ def advance(program: Program, stretch: Stretch) -> None:
     reject(program, stretch)
     machine = Interpreter(program, stretch.parameters)
     state = tuple(stretch.state.unbind())
-    status, at, nan = stretch.status, stretch.at, math.nan
+    status, at, nan = stretch.fates.status, stretch.fates.at, math.nan
     record, last = 0, stretch.step + stretch.steps
     watch = _Watch(state)
     for t in range(stretch.step + 1, last + 1):

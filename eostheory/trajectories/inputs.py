@@ -102,7 +102,39 @@ def _column(what: str, value: float | Tensor, device: torch.device) -> Tensor:
     return torch.tensor(_float(what, value), dtype=torch.float64, device=device)
 
 
-def size_of(state: Tensor, parameters: Tensor) -> int | None:
+def columns(program: Program, start: Rows, parameters: Rows) -> tuple[Tensor, Tensor, bool]:
+    """Start (n_state, B) and parameters (n_par, B), and whether there is one without that axis."""
+    if type(start) is Tensor and type(parameters) is Tensor and _usual(program, start, parameters):
+        return start, parameters, False
+    state = rows("start", program.state, start, None)
+    given = rows("parameters", program.parameters, parameters, state.device)
+    size = _size_of(state, given)
+    lanes = 1 if size is None else size
+    if state.dim() == 1:
+        state = state.unsqueeze(1).expand(-1, lanes)
+    if given.dim() == 1:
+        given = given.unsqueeze(1).expand(-1, lanes)
+    return state, given, size is None
+
+
+def _usual(program: Program, start: Tensor, parameters: Tensor) -> bool:
+    """Whether both are just what is needed: nothing else is to be asked then."""
+    if start.dim() != 2 or parameters.dim() != 2:
+        return False
+    (n, size), (m, also) = start.shape, parameters.shape
+    return (
+        n == len(program.state)
+        and m == len(program.parameters)
+        and size == also
+        and start.dtype is torch.float64
+        and parameters.dtype is torch.float64
+        and start.device == parameters.device
+        and not start.requires_grad
+        and not parameters.requires_grad
+    )
+
+
+def _size_of(state: Tensor, parameters: Tensor) -> int | None:
     """The number of trajectories, or None for a single one without that axis."""
     if state.dim() == 1:
         return None if parameters.dim() == 1 else parameters.shape[1]
@@ -115,12 +147,8 @@ def size_of(state: Tensor, parameters: Tensor) -> int | None:
     return size
 
 
-def buffer(
-    out: Tensor | None, shape: tuple[int, int, int], single: bool, device: torch.device
-) -> Tensor:
-    """Where records go: a new tensor, or the one handed in if it can hold them."""
-    if out is None:
-        return torch.empty(shape, dtype=torch.float64, device=device)
+def buffer(out: Tensor, shape: tuple[int, int, int], single: bool, device: torch.device) -> Tensor:
+    """The tensor handed in for records, if it can hold them."""
     if not isinstance(out, Tensor):
         raise TypeError(f"out is {type(out).__name__}, not a tensor")
     if out.dtype != torch.float64:
@@ -144,7 +172,7 @@ def buffer(
 
 def reject(program: Program, stretch: Stretch) -> None:
     """Raise ValueError for a start or parameter that no trajectory can begin with."""
-    alive = stretch.status < Status.FIXED_POINT
+    alive = stretch.fates.status < Status.FIXED_POINT
     for what, names, values, bound in (
         ("start", program.state, stretch.state, stretch.bound),
         ("parameter", program.parameters, stretch.parameters, float("inf")),

@@ -19,7 +19,7 @@ from eostheory.trajectories.emitter import library_name
 from eostheory.trajectories.inputs import reject
 from eostheory.trajectories.llvm import BAD_START, EVENT, Shape
 from eostheory.trajectories.program import TRANSCENDENTAL, Program
-from eostheory.trajectories.run import CHECK_INTERVAL, Status, Stretch
+from eostheory.trajectories.run import CHECK_INTERVAL, Fates, Status, Stretch
 
 _STREAM_FROM = 1 << 22
 """Records of so many bytes do not fit the inner caches and are stored around them."""
@@ -106,13 +106,31 @@ def kernel(program: Program, shape: Shape, fma: bool) -> Kernel:
     return Kernel(program, shape, fma)
 
 
+class _Room:
+    """What the kernel needs beside its results: it writes here only if something happens.
+
+    Attributes:
+        status, at: of trajectories to which nothing happened; see `Fates`.
+        noted: (n_state + 1, B): where the block of an event began, state and then step.
+        fates, before, begin: addresses of all that.
+    """
+
+    def __init__(self, n_state: int, size: int) -> None:
+        self.status = torch.zeros(size, dtype=torch.int8)
+        self.at = torch.full((size,), -1, dtype=torch.int64)
+        self.noted = torch.empty(n_state + 1, size, dtype=torch.float64)
+        self.fates = self.status.data_ptr(), self.at.data_ptr()
+        self.before = self.noted.data_ptr()
+        self.begin = self.before + 8 * size * n_state
+
+
 class Machine:
     """Takes steps of one program on the CPU."""
 
     def __init__(self, program: Program, fma: bool) -> None:
         self._program, self._fma = program, fma
         self._kernels: dict[tuple[int, int, bool], Kernel] = {}
-        self._spare: list[torch.Tensor] = []  # rooms that small calls left for the next
+        self._spare: dict[int, _Room] = {}  # what small calls left for the next of their size
         self._widest = _widest(program)
         self._dense = _dense(program, self._widest)
         # state twice, parameters, hoisted and status of a tile stay in the inner caches
@@ -146,33 +164,31 @@ class Machine:
         if not size or not stretch.steps:
             reject(self._program, stretch)
             return
-        noted = self._spare.pop() if self._spare else self._room(stretch)
-        if noted.shape[1] != size:
-            noted = self._room(stretch)
-        records, every = stretch.records, stretch.every
-        dense = min(every, 2) if every <= _DENSE and stretch.steps > _DENSE * every else 0
-        streaming = records.numel() * 8 >= _STREAM_FROM and (
-            (records.data_ptr() | size * 8) % (8 * host().doubles) == 0
-        )
+        room = self._spare.pop(size, None) or _Room(len(self._program.state), size)
+        every, records = stretch.every, stretch.records
+        dense, streaming = 0, False
+        if every <= _DENSE and stretch.steps > _DENSE * every:
+            dense = min(every, 2)
+        if records.numel() * 8 >= _STREAM_FROM:
+            places = records.data_ptr() | size * 8
+            streaming = places % (8 * host().doubles) == 0
         kernel = self._kernel(size, dense, dense > 0 and streaming)
-        flags = self._take(kernel, stretch, noted, streaming)
+        flags = self._take(kernel, stretch, room, streaming)
         if flags:
             if flags & BAD_START:
                 reject(self._program, stretch)
             if flags & EVENT:
-                self._locate(stretch, noted)
-        if size <= _SMALL:
-            self._spare.append(noted)
-
-    def _room(self, s: Stretch) -> torch.Tensor:
-        """(n_state + 1, B): where the block of an event began, state and then step."""
-        return torch.empty(len(self._program.state) + 1, s.state.shape[1], dtype=torch.float64)
+                if stretch.fates.unwritten:
+                    stretch.fates.write(room.status, room.at)
+                self._locate(stretch, room.noted)
+        elif size <= _SMALL:
+            self._spare[size] = room
 
     def _take(
         self,
         kernel: Kernel,
         s: Stretch,
-        noted: torch.Tensor,
+        room: _Room,
         streaming: bool = False,
         look: int = CHECK_INTERVAL,
     ) -> int:
@@ -181,12 +197,14 @@ class Machine:
         tiles = -(-size // lanes)
         offset = step % every
         left = every - offset
-        records, before = s.records.data_ptr(), noted.data_ptr()
-        block = min(left, s.steps, look - offset % look)
+        status, at = room.fates
+        if not s.fates.unwritten:
+            status, at = s.fates.status.data_ptr(), s.fates.at.data_ptr()
         arguments = (
-            s.state.data_ptr(), s.parameters.data_ptr(), records, s.status.data_ptr(),
-            s.at.data_ptr(), before + 8 * size * len(self._program.state), before,
-            size, step, s.steps, left, block, every, look, s.bound, streaming,
+            s.state.data_ptr(), s.parameters.data_ptr(), s.records.data_ptr(), status, at,
+            room.begin, room.before,
+            size, step, s.steps, left, min(left, s.steps, look - offset % look), every, look,
+            s.bound, streaming,
         )  # fmt: skip
         if s.threads == 1 or tiles == 1:
             return kernel.call(*arguments, 0, tiles)
@@ -202,11 +220,12 @@ class Machine:
     def _locate(self, s: Stretch, noted: torch.Tensor) -> None:
         """Find the exact step of each event by a replay of its block that looks at every step."""
         before, begin = noted[:-1], noted[-1].view(torch.int64)
-        fresh = (s.at > s.step) & (s.status != Status.RUNNING)
+        status, at = s.fates.status, s.fates.at
+        fresh = (at > s.step) & (status != Status.RUNNING)
         # what was noted in an earlier stretch lies at or before its first step
         for lane_status in (Status.UNDERFLOW, Status.FIXED_POINT, Status.DIVERGED):
-            lanes = (fresh & (s.status == lane_status)).nonzero().squeeze(1)
-            spans = s.at[lanes] - begin[lanes]
+            lanes = (fresh & (status == lane_status)).nonzero().squeeze(1)
+            spans = at[lanes] - begin[lanes]
             for span in sorted(set(spans.tolist())):
                 chosen = lanes[spans == span]
                 self._replay(s, chosen, before[:, chosen], begin[chosen], span)
@@ -215,20 +234,20 @@ class Machine:
         self, s: Stretch, lanes: torch.Tensor, state: torch.Tensor, begin: torch.Tensor, span: int
     ) -> None:
         """The block of ``span`` steps after ``begin`` again, looking after every step."""
-        diverged = bool(s.status[lanes[0]] == Status.DIVERGED)
+        diverged = bool(s.fates.status[lanes[0]] == Status.DIVERGED)
         again = Stretch(
             state.contiguous(),
             s.parameters[:, lanes].contiguous(),
-            torch.zeros_like(s.status[lanes]),
-            torch.full_like(begin, -1),
+            Fates(len(lanes), begin.device),
             s.records,
             0,
             span,
             span + 1,  # no record
             s.bound if diverged else float("inf"),
         )
-        self._take(self._kernel(len(lanes), 0, False), again, self._room(again), look=1)
-        s.at[lanes] = begin + again.at
+        room = _Room(*state.shape)
+        self._take(self._kernel(len(lanes), 0, False), again, room, look=1)
+        s.fates.at[lanes] = begin + room.at
         if diverged:
             s.state[:, lanes] = again.state
 

@@ -45,6 +45,59 @@ class Status(IntEnum):
     """A state variable reached the bound or is not a number: it ended here."""
 
 
+class Fates:
+    """What became of the trajectories of a batch.
+
+    Most often nothing happened to any of them; so the tensors are made when somebody asks.
+
+    Args:
+        size: how many trajectories.
+        device: where they are.
+        status, at: see `Run`; both or none.
+    """
+
+    __slots__ = ("_at", "_device", "_size", "_status")
+
+    def __init__(
+        self,
+        size: int,
+        device: torch.device,
+        status: Tensor | None = None,
+        at: Tensor | None = None,
+    ) -> None:
+        self._size, self._device = size, device
+        self._status, self._at = status, at
+
+    @property
+    def unwritten(self) -> bool:
+        """Nothing happened yet, and nobody asked."""
+        return self._status is None and self._at is None
+
+    @property
+    def status(self) -> Tensor:
+        """(B,) int8 of `Status`."""
+        if self._status is None:
+            self._status = torch.zeros(self._size, dtype=torch.int8, device=self._device)
+        return self._status
+
+    @property
+    def at(self) -> Tensor:
+        """(B,) int64, step of the event, or -1."""
+        if self._at is None:
+            self._at = torch.full((self._size,), -1, dtype=torch.int64, device=self._device)
+        return self._at
+
+    def write(self, status: Tensor, at: Tensor) -> None:
+        """Take these tensors for what was not written yet."""
+        self._status, self._at = status, at
+
+    def copy(self) -> Fates:
+        """The same, to be written on."""
+        if self.unwritten:
+            return Fates(self._size, self._device)
+        return Fates(self._size, self._device, self.status.clone(), self.at.clone())
+
+
 @dataclass(slots=True)
 class Stretch:
     """Steps for a backend to take, in place.
@@ -53,8 +106,8 @@ class Stretch:
         state: (n_state, B), before and then after the steps; that of a trajectory that ended is
             the one at its end.
         parameters: (n_parameters, B).
-        status: (B,) int8 of `Status`; from FIXED_POINT on a trajectory takes no steps.
-        at: (B,) int64, step of the event, or -1.
+        fates: status and step of the event of each trajectory; from FIXED_POINT on a trajectory
+            takes no steps.
         records: (n_records, n_observables, B), written at the steps that are multiples of
             ``every``: NaN from divergence on.
         step: steps taken before.
@@ -66,8 +119,7 @@ class Stretch:
 
     state: Tensor
     parameters: Tensor
-    status: Tensor
-    at: Tensor
+    fates: Fates
     records: Tensor
     step: int
     steps: int
@@ -94,13 +146,22 @@ class Run:
     parameters: Tensor
     records: Tensor
     state: Tensor
-    status: Tensor
-    at: Tensor
+    fates: Fates
     first: int
     step: int
     every: int
     bound: float
     threads: int
+
+    @property
+    def status(self) -> Tensor:
+        status = self.fates.status
+        return status[0] if self.state.dim() == 1 else status
+
+    @property
+    def at(self) -> Tensor:
+        at = self.fates.at
+        return at[0] if self.state.dim() == 1 else at
 
     def __repr__(self) -> str:
         counts = torch.bincount(self.status.reshape(-1).long(), minlength=len(Status)).tolist()
@@ -217,8 +278,12 @@ def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
         arrays["parameters"],
         arrays["records"],
         arrays["state"],
-        arrays["status"],
-        arrays["at"],
+        Fates(
+            arrays["parameters"].shape[1],
+            arrays["state"].device,
+            arrays["status"].reshape(-1),
+            arrays["at"].reshape(-1),
+        ),
         settings["first"],
         settings["step"],
         settings["every"],

@@ -8,11 +8,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from eostheory.trajectories.inputs import Rows, buffer, count, positive, rows, size_of
+from eostheory.trajectories.inputs import Rows, buffer, columns, count, positive
 from eostheory.trajectories.lowering import lower
 from eostheory.trajectories.program import Program
 from eostheory.trajectories.recurrence import Recurrence
-from eostheory.trajectories.run import Run, Stretch
+from eostheory.trajectories.run import Fates, Run, Stretch
 
 BACKENDS = ("eager", "llvm", "triton")
 
@@ -55,29 +55,21 @@ class Compiled:
         count("threads", threads, 1)
         if type(bound) is not float or not bound > 0:
             bound = positive("bound", bound)
-        state = rows("start", program.state, start, None)
-        device = state.device
-        given = rows("parameters", program.parameters, parameters, device)
-        size = size_of(state, given)
-        lanes = size or 1
-        if state.dim() == 1:
-            state = state.unsqueeze(1).expand(-1, lanes)
-        if given.dim() == 1:
-            given = given.unsqueeze(1).expand(-1, lanes)
+        state, given, single = columns(program, start, parameters)
+        lanes, device = state.shape[1], state.device
         shape = (steps // every, len(program.observables), lanes)
         stretch = Stretch(
             _copied(state),
             _copied(given),  # a resumed run needs them again
-            torch.zeros(lanes, dtype=torch.int8, device=device),
-            torch.full((lanes,), -1, dtype=torch.int64, device=device),
-            buffer(out, shape, size is None, device),
+            Fates(lanes, device),
+            state.new_empty(*shape) if out is None else buffer(out, shape, single, device),
             0,
             steps,
             every,
             bound,
             threads,
         )
-        return self._run(stretch, size is None)
+        return self._run(stretch, single)
 
     def resume(
         self, run: Run, steps: int, *, out: Tensor | None = None, threads: int | None = None
@@ -99,9 +91,8 @@ class Compiled:
         stretch = Stretch(
             _copied(state),
             run.parameters,
-            run.status.reshape(-1).clone(),
-            run.at.reshape(-1).clone(),
-            buffer(out, shape, single, state.device),
+            run.fates.copy(),
+            state.new_empty(*shape) if out is None else buffer(out, shape, single, state.device),
             run.step,
             steps,
             run.every,
@@ -116,13 +107,12 @@ class Compiled:
         if advance is None:
             advance = self._advance[kind] = _backend(kind, self.program, self.fma)
         advance(s)
-        records, state, status, at = s.records, s.state, s.status, s.at
+        records, state = s.records, s.state
         if single:
-            records, state, status, at = records[..., 0], state[:, 0], status[0], at[0]
-        last = s.step + s.steps
+            records, state = records[..., 0], state[:, 0]
         return Run(
-            self, s.parameters, records, state, status, at,
-            s.step, last, s.every, s.bound, s.threads,
+            self, s.parameters, records, state, s.fates,
+            s.step, s.step + s.steps, s.every, s.bound, s.threads,
         )  # fmt: skip
 
 

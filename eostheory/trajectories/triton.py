@@ -66,7 +66,7 @@ class Kernel:
             while begin < stop and size:
                 end = launch_end(begin, stop, stretch.every)
                 self._run[(-(-size // block),)](
-                    stretch.state, stretch.parameters, stretch.status, stretch.at,
+                    stretch.state, stretch.parameters, stretch.fates.status, stretch.fates.at,
                     stretch.records[record:], limit, size, begin, end, stretch.every,
                     BLOCK=block, num_warps=block // 32, enable_fp_fusion=self._fma,
                 )  # fmt: skip

@@ -138,6 +138,32 @@ def test_numbers_and_swaps_are_updates(backend):
     assert simulate(Recurrence("one", (x,), (1,)), [2.0], (), 3, backend=backend).at == 2
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_runs_of_one_rule_share_nothing(size):
+    compiled = compile(GROW)
+    start, calm, wild = torch.ones(1, size), torch.full((1, size), 0.5), torch.full((1, size), 2.0)
+    start, calm, wild = start.double(), calm.double(), wild.double()
+    first = compiled(start, calm, 9)
+    lost = compiled(start, wild, 60, bound=2.0**50)
+    last = compiled(start, calm, 9)
+    assert last.resume(3).state.unique().tolist() == [2.0**-12]
+    for run in (first, last):
+        assert torch.equal(run.status, torch.zeros(size, dtype=torch.int8))
+        assert torch.equal(run.at, torch.full((size,), -1))
+        assert run.state.unique().tolist() == [2.0**-9]
+    assert (lost.status == Status.DIVERGED).all()
+    assert (lost.at == 50).all()
+    later = lost.resume(1)
+    assert torch.equal(later.status, lost.status)
+    assert torch.equal(later.at, lost.at)
+
+
+def test_no_trajectory_is_a_batch_as_well():
+    run = simulate(GROW, torch.empty(1, 0).double(), torch.empty(1, 0).double(), 4)
+    assert run.records.shape == (4, 2, 0)
+    assert run.status.shape == run.at.shape == (0,)
+
+
 def test_the_start_is_not_touched():
     start = doubles([1.0, 2.0])
     simulate(GROW, start, [2.0], 5)
