@@ -2,6 +2,9 @@
 
 import functools
 import json
+import os
+import subprocess
+import sys
 from operator import methodcaller
 from pathlib import Path
 
@@ -547,3 +550,39 @@ def test_a_case_with_a_target_is_judged_again_from_nothing(tmp_path, name, capsy
     assert replay(case).status is Status.FAIL
     run_lines(found.counterexample.python, {})
     assert "tensor(" in capsys.readouterr().out
+
+
+ALONE = """
+import sys, torch
+from eostheory.check import Examination
+
+def wall(w):
+    return (w**2).sum() + torch.where(w.sum() > 1.3, torch.inf, 0.0)
+
+if len(sys.argv) > 1:
+    import other
+print(Examination(wall, size=4).finding("finite").counterexample.inputs)
+"""
+
+
+@pytest.mark.slow
+def test_draws_do_not_depend_on_what_else_is_imported_and_leave_nothing_behind(tmp_path):
+    (tmp_path / "alone.py").write_text(ALONE, encoding="utf-8")
+    (tmp_path / "other.py").write_text("x = [1.7, 12, 345, -0.25, 0.75]\n", encoding="utf-8")
+    root = Path(eostheory.check.__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "alone.py", *more],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for more in ([], ["other"])
+    ]
+    assert said[0] == said[1]
+    assert "torch" in said[0]
+    assert not (tmp_path / ".hypothesis").exists()
