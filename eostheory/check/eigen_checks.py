@@ -43,7 +43,7 @@ SIZES = 5
     group="structure",
     summary="the top eigenvalue of the Hessian is simple at the start and on the way to the edge",
     needs=("hessian",),
-    claims=("damian23/asm-2", "lyu22/assumption-4.6"),
+    claims=("damian23/assumption-2", "lyu22/assumption-4.6"),
 )
 def simple_top_eigenvalue(ctx: Context) -> Outcome:
     """Demanded where a run meets it, as the theory does (damian23, assumption 2): at the start (or
@@ -57,7 +57,7 @@ def simple_top_eigenvalue(ctx: Context) -> Outcome:
     gaps: list[float] = []
     for number, (where, w) in enumerate(points):
         try:
-            top = ctx.structure.top(w.tensor)
+            top = ctx.structure.top(w.tensor, least[2] if least else None)
         except NumericEvent as event:
             if number == 0:
                 return unknown(
@@ -128,7 +128,8 @@ def _way(ctx: Context) -> tuple[list[tuple[str, Recipe]], str]:
         edge = ctx.run.edge
     except NumericEvent as event:
         return found, f"gradient descent from there ends at once: {event}"
-    every = max(1, math.ceil(len(way) / POINTS))
+    most = POINTS if len(start) <= 200 else POINTS // 2
+    every = max(1, math.ceil(len(way) / most))
     for k, w in enumerate(way):
         if (k + 1) % every == 0 or k == len(way) - 1:
             found.append(("on the way of gradient descent", written_out(w)))
@@ -144,7 +145,7 @@ def _way(ctx: Context) -> tuple[list[tuple[str, Recipe]], str]:
     group="structure",
     summary="the gradient of the sharpness is D^3 L[u, u, .]",
     needs=("third-derivative", "simple-top-eigenvalue"),
-    claims=("damian23/sec2.sharpness-gradient",),
+    claims=("damian23/lemma-2",),
 )
 def sharpness_gradient(ctx: Context) -> Outcome:
     """Differences of the top eigenvalue against the third derivative, at drawn points.
@@ -189,7 +190,7 @@ def sharpness_gradient(ctx: Context) -> Outcome:
         name="sharpness-gradient",
         w=ctx.points(),
         u=ctx.directions(),
-        examples=2 if large else min(15, ctx.profile.examples),
+        examples=1 if large else min(15, ctx.profile.examples),
     )
 
 
@@ -201,7 +202,7 @@ class _Slope(NamedTuple):
 def _differences(ctx: Context, w: Tensor, u: Tensor, top: Top) -> _Slope:
     """Central differences of the sharpness along u, extrapolated, from both sides."""
     step = 0.02 * max(1.0, float(torch.linalg.vector_norm(w)))
-    count = SIZES if len(w) <= 200 else 4
+    count = SIZES if len(w) <= 200 else 3
     central: list[float] = []
     kinks: list[float] = []
     noise: list[float] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -149,6 +148,7 @@ class Structure:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self._tops: dict[tuple[float, ...], Top] = {}
+        self._tracker: Tracker | None = None
 
     # ------------------------------------------------------------------ scale invariance
     @cached_property
@@ -189,7 +189,8 @@ class Structure:
         """The two largest eigenvalues at w (D,).
 
         Args:
-            like: the top at a point near by, whose rounding is taken over: a third of the cost.
+            like: the top at a point near by that was asked for before: its rounding is taken over
+                (dense), its eigenvectors are where the search begins (many parameters).
 
         Dense up to :data:`DENSE` parameters; else by Davidson's method, both to a relative
         residual of 1e-9.
@@ -202,8 +203,38 @@ class Structure:
         if key not in self._tops:
             if len(self._tops) > 256:
                 self._tops.clear()
-            self._tops[key] = _top(self.ctx.subject.objective, w, like)
+            self._tops[key] = self._top(w, like)
         return self._tops[key]
+
+    def _top(self, w: Tensor, like: Top | None) -> Top:
+        loss = self.ctx.subject.objective
+        if len(w) <= DENSE:
+            if like is None:
+                matrix, noise = hessian(loss, w)
+            else:
+                with Products(loss, w) as products:
+                    matrix, noise = dense_hessian(products), like.error
+            values, vectors = torch.linalg.eigh(matrix)
+            below = float(values[-2]) if len(w) > 1 else -math.inf
+            return Top(
+                w, float(values[-1]), below, vectors[:, -1].clone(), noise, 2 * noise,
+                float(values.abs().max()),
+            )  # fmt: skip
+        if like is None or self._tracker is None:
+            # Every point is checked from a random start too, as crossings are what is looked for.
+            self._tracker = Tracker(
+                2, tolerance=1e-9, dense_below=DENSE, repeated="keep", cold_every=1
+            )
+        with Products(loss, w) as products:
+            found = self._tracker(products)
+        eps = torch.finfo(w.dtype).eps
+        size = float(found.values.abs().max())
+        rounding = 64 * math.sqrt(len(w)) * eps * size
+        first, second = (float(r) for r in found.residuals)
+        return Top(
+            w, float(found.values[0]), float(found.values[1]), found.vectors[0], first + rounding,
+            first + second + 2 * rounding, size,
+        )  # fmt: skip
 
     @property
     def start_top(self) -> Top:
@@ -262,30 +293,3 @@ def hessian(loss: LossFunction, w: Tensor) -> tuple[Tensor, float]:
         spread = max(spread, float(torch.linalg.matrix_norm(moved - matrix)))
     size = float(torch.linalg.matrix_norm(matrix))
     return matrix, 8 * spread + 8 * math.sqrt(len(w)) * eps * size
-
-
-def _top(loss: Callable[[Tensor], Tensor], w: Tensor, like: Top | None) -> Top:
-    if len(w) <= DENSE:
-        if like is None:
-            matrix, noise = hessian(loss, w)
-        else:
-            with Products(loss, w) as products:
-                matrix, noise = dense_hessian(products), like.error
-        values, vectors = torch.linalg.eigh(matrix)
-        below = float(values[-2]) if len(w) > 1 else -math.inf
-        return Top(
-            w, float(values[-1]), below, vectors[:, -1].clone(), noise, 2 * noise,
-            float(values.abs().max()),
-        )  # fmt: skip
-    with Products(loss, w) as products:
-        found = Tracker(2, tolerance=1e-9, dense_below=DENSE, repeated="keep")(products)
-        u = found.vectors[0]
-        image = products(u)
-    eps = torch.finfo(w.dtype).eps
-    size = float(found.values.abs().max())
-    rounding = 64 * math.sqrt(len(w)) * eps * max(size, float(image.abs().max()))
-    first, second = (float(r) for r in found.residuals)
-    return Top(
-        w, float(found.values[0]), float(found.values[1]), u, first + rounding,
-        first + second + 2 * rounding, size,
-    )  # fmt: skip
