@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from eostheory.check.plots import Plot
-from eostheory.check.text import GLYPHS, VERDICTS, number
+from eostheory.check.text import AS_CORRECTED, GLYPHS, VERDICTS, number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,7 +45,9 @@ def _theorems(applicability: Mapping[str, Any]) -> dict[str, list[dict[str, Any]
     for name, entry in applicability.items():
         paper, _, local = name.partition("/")
         verdict = str(entry["verdict"])
-        reason = "" if verdict == "applies" else str(entry.get("hypothesis") or "")
+        reason = str(entry.get("hypothesis") or "")
+        if verdict == "applies":
+            reason = AS_CORRECTED if entry.get("verdict_of_claim") == "refuted" else ""
         said = _SAID.get(verdict, verdict) + (f" ({reason})" if reason else "")
         empty = {"verdict": verdict, "said": said, "names": [], "entries": {}}
         group = found.setdefault(paper, {}).setdefault((verdict, reason), empty)

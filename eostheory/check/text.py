@@ -10,6 +10,7 @@ from typing import Any
 GLYPHS = {"pass": "✓", "fail": "✗", "unknown": "?", "not-applicable": "·"}
 VERDICTS = {"applies": "✓", "fails": "✗", "unknown": "?"}
 
+AS_CORRECTED = "as corrected only: false as printed, see ERRATA.md"
 _VERDICTS = {"applies": "apply", "fails": "do not apply", "unknown": "undecided"}
 _NAMED = 8
 _SHORT = 200
@@ -117,6 +118,8 @@ def _applicability(entries: Mapping[str, Record]) -> list[str]:
     for name, entry in entries.items():
         paper, _, local = name.partition("/")
         reason = str(entry.get("hypothesis") or "")
+        if not reason and entry.get("verdict_of_claim") == "refuted":
+            reason = AS_CORRECTED
         key = (str(entry["verdict"]), reason)
         papers.setdefault(paper, {}).setdefault(key, []).append(local or paper)
     for paper, groups in papers.items():
@@ -136,7 +139,7 @@ def _theorems(
         listed += f" and {len(names) - _NAMED} more"
     lines = _hanging(f"   {VERDICTS[verdict]} ", f"{_VERDICTS[verdict]}: {listed}")
     if verdict == "applies":
-        return lines
+        return lines + (_hanging("       ", reason) if reason else [])
     entry = entries.get(f"{paper}/{names[0]}") or entries[names[0]]
     message = str(entry["message"]).partition(". But the statement")[0]
     message = textwrap.shorten(message, _SHORT, placeholder=" ...", break_long_words=False)
