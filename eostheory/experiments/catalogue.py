@@ -11,6 +11,7 @@ _MODULES = {
     "damian23/fig-2": "damian23.four_stages",
     "damian23/fig-3": "damian23.phase_portrait",
     "lyu22/fig-4": "lyu22.three_dimensions",
+    "lyu22/fig-5": "lyu22.linear_regression",
 }
 """Module of each experiment, which defines ``EXPERIMENT``."""
 

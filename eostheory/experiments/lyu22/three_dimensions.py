@@ -77,7 +77,7 @@ def draw(settings: Settings, results: Results) -> Figure:
     rate = settings.eta / ((1 - settings.eta * settings.decay) * length**2)
     sharpness = 6 / (1 - np.minimum(theta[:, 2] ** 2, 1 - 1e-12))
     right.plot(step, 2 / rate, linewidth=0.9, label="2 / effective learning rate")
-    right.plot(step, sharpness, linewidth=0.9, label="sharpness of the minimizer below")
+    right.plot(step, sharpness, linewidth=0.9, label="sharpness of the minimizer near by")
     label(right, "step", "", "The edge of stability")
     legend(right)
     return figure

@@ -1,0 +1,296 @@
+"""lyu22, figure 5: linear regression with batch normalization at the edge of stability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from eostheory.curvature import Products, Tracker
+from eostheory.experiments.experiment import Experiment, Finding, Plot, setting
+from eostheory.experiments.plots import label, legend, panels
+from eostheory.experiments.results import Results
+from eostheory.experiments.session import Session
+from eostheory.numeric.objective import Objective
+from eostheory.training import Minimizers, gradient_descent
+
+Array = npt.NDArray[np.float64]
+Observation = Callable[[int, Tensor], float]
+DIM, EXAMPLES = 40, 20
+WINDOW, STRIDE = 800, 10
+"""Steps of the close-up, of which two in every ten are looked at."""
+
+COARSE = 10
+"""Steps between records of all draws but the first."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of figure 5."""
+
+    eta: float = setting(0.5, "learning rate", paper=0.5, least=1e-6)
+    decay: float = setting(2e-4, "weight decay", paper=2e-4, least=0.0)
+    steps: int = setting(20_000, "steps of gradient descent", least=100, most=10_000_000)
+    draws: int = setting(10, "draws of data and start, by their seeds 0, 1, ...", least=1, most=999)
+    length: float = setting(1.0, "length of the first weight", least=1e-6)
+    precision: str = setting(
+        "float32", "of the arithmetic, which decides the floor of the loss",
+        choices=("float32", "float64"),
+    )  # fmt: skip
+
+
+class Draw(NamedTuple):
+    """Inputs (n, d), targets (n,), the true weight (d,) and bias, and a first weight (d,)."""
+
+    inputs: Tensor
+    targets: Tensor
+    weight: Tensor
+    bias: float
+    start: Tensor
+    variances: Tensor
+
+    @classmethod
+    def of(cls, seed: int, length: float) -> Draw:
+        """As appendix Q.2 draws data; the direction of the start is uniform."""
+        draw = torch.Generator().manual_seed(seed)
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+        variances = torch.arange(1, DIM + 1, dtype=torch.float64) / DIM
+        weight = normal(DIM)
+        weight = weight / torch.linalg.vector_norm(weight)
+        bias = 0.1 * float(normal(1))
+        inputs = normal(EXAMPLES, DIM) * torch.sqrt(variances)
+        start = normal(DIM)
+        start = length * start / torch.linalg.vector_norm(start)
+        return cls(inputs, inputs @ weight + bias, weight, bias, start, variances)
+
+    def objective(self, dtype: torch.dtype) -> Objective:
+        """The training loss: normalized scores, with the targets' deviation and mean."""
+        inputs, targets = self.inputs.to(dtype), self.targets.to(dtype)
+        mean, deviation = targets.mean(), targets.std(unbiased=False)
+
+        def loss(w: Tensor) -> Tensor:
+            scores = inputs @ w
+            centred = scores - scores.mean()
+            residual = deviation * centred / torch.sqrt((centred * centred).mean()) + mean - targets
+            return (residual * residual).mean()
+
+        return Objective.of(loss, DIM, dtype)
+
+    def test_loss(self, w: Tensor) -> float:
+        """Expected squared error on a fresh input, for the weight w."""
+        w = w.to(torch.float64)
+        scores = self.inputs @ w
+        slope = w * (self.targets.std(unbiased=False) / scores.std(unbiased=False))
+        offset = self.targets.mean() - torch.dot(slope, self.inputs.mean(0))
+        error = slope - self.weight
+        return float(torch.dot(error * error, self.variances) + (offset - self.bias) ** 2)
+
+
+def _part(draw: int) -> str:
+    return f"draw-{draw}"
+
+
+def parts(settings: Settings) -> dict[str, int]:
+    """The draws and the close-up, with their rows."""
+    rows = {_part(n): settings.steps // (COARSE if n else 1) + 1 for n in range(settings.draws)}
+    return {**rows, "close-up": _looks(settings)}
+
+
+def run(settings: Settings, session: Session) -> None:
+    """Descent on each draw, and a close-up of the first draw's entry into the edge."""
+    dtype = {"float32": torch.float32, "float64": torch.float64}[settings.precision]
+    for number in range(settings.draws):
+        draw = Draw.of(number, settings.length)
+        part = _part(number)
+        if session.finished(part) is None:
+            every = 1 if number == 0 else COARSE
+            with session.follow(part, settings.steps // every + 1):
+                gradient_descent(
+                    draw.objective(dtype),
+                    draw.start.to(dtype),
+                    settings.eta,
+                    settings.steps,
+                    decay=settings.decay,
+                    every=every,
+                    measure=(),
+                    observe=_observed(draw, number),
+                    **session.recording(part, checkpoint_every=2000),
+                )
+    if session.finished("close-up") is None:
+        with session.follow("close-up", _looks(settings)):
+            session.store("close-up", _close_up(settings, Results(session.folder)))
+
+
+def _observed(draw: Draw, number: int) -> dict[str, Observation]:
+    """The test loss of every draw, and the weights of the first, for its close-up."""
+
+    def weight(index: int) -> Observation:
+        return lambda _, w: float(w[index])
+
+    weights = {f"w{i}": weight(i) for i in range(DIM)} if number == 0 else {}
+    return {"test loss": lambda _, w: draw.test_loss(w), **weights}
+
+
+def _looks(settings: Settings) -> int:
+    return 2 * -(-min(WINDOW, settings.steps) // STRIDE)
+
+
+def edge_start(loss: Array) -> int | None:
+    """The first row at which a loss that was below 1e-8 exceeds 1e-6 again."""
+    again = (np.minimum.accumulate(loss) < 1e-8) & (loss > 1e-6)
+    return int(np.argmax(again)) if again.any() else None
+
+
+def _close_up(settings: Settings, results: Results) -> dict[str, Array]:
+    """Beside each step of the window the minimizer next to it: its sharpness, and how far along
+    its top eigenvector the direction of w is off."""
+    found = results[_part(0)]
+    first = edge_start(found["loss"])
+    begin = min(max((first or 0) - 100, 0), max(settings.steps + 1 - WINDOW, 0)) // 2 * 2
+    pairs = np.arange(begin, min(begin + WINDOW, settings.steps), STRIDE)
+    rows = np.sort(np.concatenate([pairs, pairs + 1]))
+    weights = np.stack([found[f"w{i}"][rows] for i in range(DIM)], axis=1)
+    objective = Draw.of(0, settings.length).objective(torch.float64)
+    minimizers = Minimizers(objective, torch.zeros(DIM, dtype=torch.float64), spherical=True)
+    top, last = Tracker(1), None
+    sharpness, h = [], []
+    for w in torch.from_numpy(weights):
+        direction = w / torch.linalg.vector_norm(w)
+        point = minimizers.nearest(direction)
+        with Products(objective, point) as products:
+            pair = top(products)
+        u = pair.vectors[0]
+        u = -u if last is not None and float(torch.dot(u, last)) < 0 else u
+        last = u
+        sharpness.append(float(pair.values[0]))
+        h.append(float(torch.dot(direction - point, u)))
+    step = found["step"][rows]
+    return {"step": step, "sharpness": np.array(sharpness), "h": np.array(h)}
+
+
+def _edge(settings: Settings, length: Array) -> Array:
+    """2 over the effective learning rate."""
+    return 2 * (1 - settings.eta * settings.decay) * length**2 / settings.eta
+
+
+def draw(settings: Settings, results: Results) -> Figure:
+    """The four panels of the figure."""
+    figure, (a, b, c, d) = panels(2, 2, width=4.6)
+    found = results[_part(0)]
+    step, thin = found["step"], max(1, settings.steps // 4000)
+    for number in range(settings.draws):
+        other, wide = results[_part(number)], number == 0
+        a.plot(
+            other["step"][:: thin if wide else 1], other["test loss"][:: thin if wide else 1],
+            linewidth=1.4 if wide else 0.5, alpha=1.0 if wide else 0.5, zorder=3 if wide else 2,
+        )  # fmt: skip
+    label(a, "step", "test loss", "(a) test loss of every draw")
+    b.semilogy(step[::thin], found["loss"][::thin], linewidth=0.6)
+    label(b, "step", "train loss", "(b) train loss")
+    near = results["close-up"]
+    rows = near["step"].astype(int)
+    c.plot(rows, _edge(settings, found["length"][rows]), label="2 / effective learning rate")
+    c.plot(rows, near["sharpness"], label="spherical sharpness")
+    label(c, "step", "", "(c) the edge of stability")
+    legend(c)
+    for parity, name in ((0, "even steps"), (1, "odd steps")):
+        here = rows % 2 == parity
+        d.plot(rows[here], near["h"][here], ".-", markersize=3, linewidth=0.6, label=name)
+    label(d, "step", "h", "(d) displacement along the top eigenvector")
+    legend(d)
+    return figure
+
+
+def findings(settings: Settings, results: Results) -> list[Finding]:
+    """The numbers in the caption, over the draws."""
+    draws = [results[_part(n)] for n in range(settings.draws)]
+    starts = [edge_start(f["loss"]) for f in draws]
+    reached = [
+        float(f["step"][s]) if s is not None else math.inf
+        for f, s in zip(draws, starts, strict=True)
+    ]
+    early = [int(np.searchsorted(f["step"], min(1000, settings.steps))) for f in draws]
+    lowest = [float(f["loss"][: e + 1].min()) for f, e in zip(draws, early, strict=True)]
+    before = [float(f["test loss"][e]) for f, e in zip(draws, early, strict=True)]
+    after = [float(f["test loss"][-1]) for f in draws]
+    later = [
+        float(np.median(f["loss"][s:])) for f, s in zip(draws, starts, strict=True) if s is not None
+    ]
+    found = [
+        _beside("least train loss in the first 1k steps", "about 1e-14", 1e-14, lowest),
+        _beside("test loss after 1k steps", "0.26", 0.26, before),
+        _beside("step at which the edge begins", "about 1k", 1000, reached),
+        _beside("test loss at the end", "0.16", 0.16, after),
+        _beside("median train loss at the edge", "oscillates around 1e-4", 1e-4, later),
+    ]
+    falls = sum(last < first for first, last in zip(before, after, strict=True))
+    near = results["close-up"]
+    h, rows = near["h"], near["step"].astype(int)
+    below = _edge(settings, draws[0]["length"][rows]) < near["sharpness"]
+    at_edge = starts[0] is not None
+    turns = int((h[0::2] * h[1::2] < 0).sum())
+    return [
+        *found,
+        Finding(
+            "draws whose test loss falls from 1k steps to the end",
+            "decreases to 0.16",
+            f"{falls} of {len(draws)}",
+            falls == len(draws) if all(s is not None for s in starts) else None,
+        ),
+        Finding(
+            "2 / effective rate crosses the sharpness in the close-up",
+            "switches back and forth between smaller and larger",
+            int(np.count_nonzero(np.diff(below))),
+            bool(np.count_nonzero(np.diff(below)) >= 2) if at_edge else None,
+            "" if at_edge else "this draw has not reached the edge: take more steps",
+        ),
+        Finding(
+            "pairs of steps of the close-up between which h changes its sign",
+            "period-two oscillation along the top eigenvector",
+            f"{turns} of {len(h) // 2}",
+            turns == len(h) // 2 if at_edge else None,
+        ),
+    ]
+
+
+def _beside(name: str, paper: str, value: float, measured: list[float]) -> Finding:
+    """A printed number agrees where it lies within the spread over the draws."""
+    known = [m for m in measured if math.isfinite(m)]
+    if not known:
+        return Finding(name, paper, "never", None, "no draw has reached the edge: take more steps")
+    least, most = min(known), max(known)
+    note = f"{len(known)} draws: {least:.3g} to {most:.3g}"
+    if len(measured) < 10:
+        return Finding(name, paper, float(np.median(known)), None, f"{note}; judged from 10 on")
+    return Finding(name, paper, float(np.median(measured)), least <= value <= most, note)
+
+
+EXPERIMENT = Experiment(
+    name="lyu22/fig-5",
+    title="linear regression with batch normalization: test loss falls at the edge",
+    claims=("lyu22/fig-5",),
+    settings=Settings,
+    run=run,
+    parts=lambda s: {
+        **{_part(n): s.steps // (COARSE if n else 1) + 1 for n in range(s.draws)},
+        "close-up": _looks(s),
+    },
+    plots=(Plot("panels", "The panels of figure 5; thick is the first draw.", draw),),
+    findings=findings,
+    variants={"quick": {"steps": 1000, "draws": 2}},
+    choices="The paper does not say the norm of the first weight (here 1), the precision (here "
+    "torch's default, which sets the floor of the loss and with it how soon the oscillation is "
+    "back), the number of steps, nor how the test loss is taken (here the expectation over fresh "
+    "inputs). Numbers are over draws of data and start.",
+    sweep={"length": (0.5, 1.0, 2.0), "precision": ("float32", "float64")},
+)
