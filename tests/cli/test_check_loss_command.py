@@ -159,17 +159,12 @@ def test_an_expected_failure_is_0_and_an_unexpected_pass_1(capsys):
     assert check("losses:bowl", "--size", "2", *FEW, *expect) == 1
 
 
-def test_what_is_undecided_is_3_if_one_is_strict(capsys):
-    # no points at all: nothing can be decided
-    (Path("empty.py")).write_text(
-        "def case():\n"
-        "    return {'loss': lambda w: (w**2).sum(), 'size': 2, 'domain': lambda w: False,\n"
-        "            'start': None, 'checks': 'evaluates', 'profile': 'quick'}\n"
-    )
-    codes = [check("empty.py:case", *more) for more in ((), ("--strict",))]
-    shown = capsys.readouterr()
-    if codes != [2, 2]:  # an empty domain may be refused as well
-        assert codes == [0, 3], shown
+def test_what_is_undecided_is_3_if_one_is_strict(capsys, folder):
+    (folder / "nothing.py").write_text("def loss(w):\n    return (w**2).sum() * float('nan')\n")
+    options = ("--size", "2", "--checks", "gradient", "--profile", "quick")
+    assert check("nothing.py:loss", *options) == 0
+    assert "? gradient" in capsys.readouterr().out
+    assert check("nothing.py:loss", *options, "--strict") == 3
 
 
 @pytest.mark.parametrize(

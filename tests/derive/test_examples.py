@@ -22,7 +22,7 @@ def test_an_example_runs_and_says_something(path):
         [sys.executable, "-W", "error", str(path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
@@ -31,8 +31,11 @@ def test_an_example_runs_and_says_something(path):
 
 def test_the_example_of_tests_passes_under_pytest():
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "not prediction"]
-        + [str(ROOT / "examples" / "test_my_loss.py")],
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+            *("-k", "factorization or relu_network/evaluates"),
+            str(ROOT / "examples" / "test_my_loss.py"),
+        ],
         capture_output=True,
         text=True,
         timeout=300,
