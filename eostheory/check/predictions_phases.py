@@ -212,6 +212,10 @@ def output_norm(ctx: Context) -> Outcome:
         return not_applicable(f"li22: {why}")
     told = tell(ctx)
     rises, norms = _changes(told.sharpness), _changes(told.norm)
+    # Where the run has come to rest the last changes are those of rounding.
+    least = 1e-3 * max((abs(a) for a in rises), default=0.0)
+    moving = [k for k, a in enumerate(rises) if abs(a) > least]
+    rises, norms = [rises[k] for k in moving], [norms[k] for k in moving]
     together = [a * b > 0 for a, b in zip(rises, norms, strict=True)]
     share = sum(together) / max(1, len(together))
     # Steps of one stretch in which the sharpness only rises or falls are no independent cases.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from eostheory.check.finding import Status
+from eostheory.check.tilted import with_decay
 from eostheory.check.way import Waypoint, level
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
@@ -116,8 +117,15 @@ class RealRun:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.missing = ""
+        self._missing = ""
         self.ended = ""
+
+    @property
+    def missing(self) -> str:
+        """Why there is no edge, or no point of the stable set next to it; '' where there is."""
+        with suppress(NumericEvent):
+            _ = self.center
+        return self._missing
 
     @cached_property
     def large(self) -> bool:
@@ -279,17 +287,17 @@ class RealRun:
         """Where descent meets the edge; ``reached`` tells whether it did."""
         choice = self._chosen
         if choice is None:
-            self.missing = self.why
+            self._missing = self.why
             return None
         if choice.start is None:
-            self.missing = choice.why
+            self._missing = choice.why
         else:
             try:
                 found = self._approach(choice.start, choice.eta, choice.steps)
             except EdgeNotReached as event:
-                self.missing = str(event)
+                self._missing = str(event)
             except NumericEvent as event:
-                self.missing = f"descent with eta = {choice.eta:g} did not reach the edge: {event}"
+                self._missing = f"descent with eta = {choice.eta:g} did not reach the edge: {event}"
             else:
                 how = f"gradient descent meets 2/eta = {2 / choice.eta:.6g} ({choice.why})"
                 return self._edge_point(found[1], choice.eta, True, found[0], how)
@@ -348,10 +356,10 @@ class RealRun:
         try:
             found = project(edge.point)
         except NumericEvent as event:
-            self.missing = f"no point of the stable set next to the edge: {event}"
+            self._missing = f"no point of the stable set next to the edge: {event}"
             return None
         if not found.active:
-            self.missing = "the stable set next to the edge has a sharpness below 2/eta"
+            self._missing = "the stable set next to the edge has a sharpness below 2/eta"
             found.center.products.close()
             return None
         return found.center
@@ -407,14 +415,3 @@ def _held(here: Center, eta: float, active: bool, step: int) -> EdgePoint:
         here.point, here.u, here.slope, here.gradient.clone(), here.sharpness, here.next_value,
         eta, active, step, how,
     )  # fmt: skip
-
-
-def with_decay(objective: Objective, decay: float) -> Objective:
-    """``L(w) + decay |w|^2/2``."""
-    if decay == 0.0:
-        return objective
-    if len(objective.chunks) == 1:
-        only = next(iter(objective.chunks))
-        return replace(objective, chunks=(lambda w: only(w) + decay / 2 * torch.dot(w, w),))
-    chunks = (*objective.chunks, lambda w: decay / 2 * torch.dot(w, w))
-    return replace(objective, chunks=chunks, predictors=objective.predictors)

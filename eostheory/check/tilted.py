@@ -55,6 +55,17 @@ class Compared:
     series: Mapping[str, list[float]] = field(repr=False)
 
 
+def with_decay(objective: Objective, decay: float) -> Objective:
+    """``L(w) + decay |w|^2/2``."""
+    if decay == 0.0:
+        return objective
+    if len(objective.chunks) == 1:
+        only = next(iter(objective.chunks))
+        return replace(objective, chunks=(lambda w: only(w) + decay / 2 * torch.dot(w, w),))
+    chunks = (*objective.chunks, lambda w: decay / 2 * torch.dot(w, w))
+    return replace(objective, chunks=chunks, predictors=objective.predictors)
+
+
 def tilted(objective: Objective, center: Center, change: Tensor) -> Objective:
     """``L(w) - change . (w - theta)``, in one chunk more or in the only one."""
     theta = center.point.clone()
