@@ -154,8 +154,8 @@ def hessian(context: Context) -> Outcome:
                 "the Hessian times a direction",
                 exact,
                 found,
-                "is there a backward() that is no function of its inputs alone (saved numbers, "
-                "detach, numpy) or whose own backward is wrong?",
+                "is there a backward() that torch cannot follow (once_differentiable, detach, "
+                "numpy, saved numbers) or whose own backward is wrong?",
             )
         return found
 
@@ -235,8 +235,7 @@ def symmetric_hessian(context: Context) -> Outcome:
 
     def body(w: Tensor, u: Tensor) -> float:
         v = _dense(w, context, "symmetric-hessian")
-        with Products(subject.objective, w) as products:
-            hu, hv = products.block(torch.stack([u, v]))
+        hu, hv = product_at(subject, w, u), product_at(subject, w, v)
         left, right = float(torch.dot(v, hu)), float(torch.dot(u, hv))
         size = length(hu) + length(hv)
         allowed = 1e3 * EPS * size

@@ -109,7 +109,7 @@ def noise(at: Sampled, scale: float) -> float:
     """
     here = at(0.0)
     floor = 2 * EPS * length(here) if here is not None else 0.0
-    for power in (26, 22, 18, 14, 10):
+    for power in (26, 22, 18, 14, 10, 6):
         spacing = scale * 2.0**-power
         values = [at((i - 3) * spacing) for i in range(7)]
         if any(v is None for v in values):

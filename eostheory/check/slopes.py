@@ -65,8 +65,9 @@ class Slopes:
         self.subject, self.w, self.exact = subject, w, exact
         self.scale = scale_of(w)
         self.value = lambda x: value_at(subject, x)
-        dense = torch.where(torch.arange(len(w), device=w.device) % 3 == 0, -1.0, 1.0).to(w)
-        at, _ = sampler(subject, self.value, w, dense / len(w) ** 0.5)
+        # A direction along which nothing is flat by symmetry.
+        dense = torch.cos(1.0 + 1.7 * torch.arange(len(w), dtype=w.dtype, device=w.device))
+        at, _ = sampler(subject, self.value, w, dense / torch.linalg.vector_norm(dense))
         self.scatter = noise(at, self.scale)
 
     def direction(self, block: Tensor, signs: Tensor) -> Tensor:

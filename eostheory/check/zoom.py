@@ -231,9 +231,8 @@ def _follow(line: Line, window: _Window, values: bool, slope: float, least: floa
     return _judge(line, levels, windows, values, slope)
 
 
-def _order(levels: list[tuple[float, float]]) -> float:
-    first, last = levels[-1 - ENOUGH][1], levels[-1][1]
-    return math.log2(first / last) / ENOUGH
+def _order(levels: list[tuple[float, float]], over: int = ENOUGH) -> float:
+    return math.log2(levels[-1 - over][1] / levels[-1][1]) / over
 
 
 def _judge(
@@ -264,7 +263,8 @@ def _judge(
         if len(levels) <= ENOUGH:
             return None
         order = _order(levels)
-    if order > 2.75:
+    # What is steep but smooth reaches order 3 at the end; what is not stays below.
+    if max(order, _order(levels, 3)) > 2.75 or (order > 2.25 and len(levels) < 10):
         return None
     return _sides(line, windows[-1], order, levels[-1][1])
 
