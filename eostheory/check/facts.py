@@ -163,6 +163,12 @@ class Facts:
             return held(f"smooth found C{seen[1]}, which is enough here")
         return fails(f"smooth failed: {outcome.message}", point_of(outcome))
 
+    def lipschitz(self) -> Decision:
+        """Whether the third derivative is Lipschitz where it was looked at."""
+        if self.exact_class:
+            return held(f"exact: the expression is {self.exact_class}")
+        return from_check(self, "smooth")
+
     @cached_property
     def compact(self) -> bool:
         """Whether the domain is bounded, with the boundary it has."""

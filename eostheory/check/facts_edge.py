@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from eostheory.check.hypotheses import Decision, fails, held, undecided
+from eostheory.check.hypotheses import FAILS, Decision, fails, from_check, held, undecided
 from eostheory.curvature import Products, Tracker
+from eostheory.numeric.events import NumericEvent
 
 if TYPE_CHECKING:
     from eostheory.check.facts import Facts
@@ -68,7 +69,11 @@ class EdgeFacts:
     def points(self) -> tuple[Tensor, ...]:
         """Points with sharpness 2/eta and ``grad L . u = 0``, the first next to the edge."""
         run = self.facts.ctx.run
-        held_there = [at.point for at in run.constrained if at.reached]
+        try:
+            held_there = [at.point for at in run.constrained if at.reached]
+        except NumericEvent as event:
+            self.missing = str(event)
+            return ()
         if not held_there:
             self.missing = run.missing or "gradient descent did not meet the edge of stability"
             return ()
@@ -162,6 +167,8 @@ class EdgeFacts:
             return missing
         if self.places:
             return None
+        if (simple := from_check(self.facts, "simple-top-eigenvalue")).verdict == FAILS:
+            return simple
         return undecided(f"{self.missing}; give a learning_rate= and start= that meet the edge")
 
     def _where(self, place: Place) -> str:

@@ -23,6 +23,13 @@ EIGENGAP = measured(
     "second eigenvalue at points of the constrained trajectory",
     lambda f: f.edge.eigengap(),
 )
+LIPSCHITZ = measured(
+    "assumption 3: Lipschitz",
+    "D^3 L is bounded and Lipschitz",
+    "check smooth, or derived from a sympy expression",
+    lambda f: f.lipschitz(),
+    "smooth",
+)
 FOURTH = measured(
     "assumption 3",
     "D^3 L is bounded by rho_3 and rho_4-Lipschitz with rho_4 = O(eta rho_3^2) near the trajectory",
@@ -86,7 +93,7 @@ NEAR = chosen(
     "for steps at which the displacement is within these bounds",
 )
 
-EDGE = (C3, PROGRESSIVE, EIGENGAP, FOURTH, ALIGNED)
+EDGE = (C3, LIPSCHITZ, EIGENGAP, PROGRESSIVE, FOURTH, ALIGNED)
 ALL = (*EDGE, OFF_TOP, SMALL_EPSILON)
 AT_MINIMIZER = (C3, SCALE_INVARIANT, DECAY, MINIMIZER, CURVED)
 
@@ -150,13 +157,13 @@ THEOREMS: list[Theorem] = [
     ),
     *table(
         "damian23",
-        (C3, FOURTH),
+        (C3, LIPSCHITZ, FOURTH),
         ("lemma-12.2", "the Hessian is rho_3-Lipschitz"),
         ("lemma-12.3", "its eigenvalues are rho_3-Lipschitz"),
     ),
     *table(
         "damian23",
-        (C3, PROGRESSIVE, EIGENGAP, FOURTH),
+        (C3, LIPSCHITZ, EIGENGAP, PROGRESSIVE, FOURTH),
         ("lemma-12.1", "the gradient is O(1/eta)-Lipschitz near the constrained trajectory"),
         ("lemma-12.4", "the top eigenvector is O(eta rho_3)-Lipschitz there"),
         ("lemma-12.5", "grad S is O(eta rho_3^2)-Lipschitz there"),
