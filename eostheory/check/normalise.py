@@ -311,8 +311,10 @@ def _points(given: Any) -> Any:
 
 
 def _target(loss: Any) -> str | None:
-    """``module:name`` where importing that gives ``loss``."""
+    """``module:name`` (``path.py:name``) where importing that gives ``loss``."""
     import sys
+
+    from eostheory.check.targets import place_of
 
     module, name = getattr(loss, "__module__", None), getattr(loss, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
@@ -320,7 +322,7 @@ def _target(loss: Any) -> str | None:
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    return f"{module}:{name}" if found is loss else None
+    return f"{place_of(module) or module}:{name}" if found is loss else None
 
 
 def _is_formula(loss: Any) -> bool:

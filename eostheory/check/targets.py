@@ -23,6 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+_FILES: dict[str, str] = {}
+"""Where modules that were loaded from a file came from, by the name they got."""
 _FORM = "expected package.module:function or path.py:function"
 
 
@@ -80,6 +82,11 @@ def arguments_of(value: object, text: str = "the loss") -> dict[str, Any]:
             raise TargetError(f"{text}() returns {_kind(made)} that takes no argument; no loss")
         return _arguments(made, f"{text}()")
     return _arguments(value, text)
+
+
+def place_of(module: str) -> str | None:
+    """The file, as it was written, from which a module of this name was loaded; or None."""
+    return _FILES.get(module)
 
 
 def name_of(value: object) -> str:
@@ -201,6 +208,7 @@ def _from_file(place: str) -> ModuleType:
         raise TargetError(f"{place}: no Python file (its name must end in .py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _FILES[name] = place
     try:
         spec.loader.exec_module(module)
     except BaseException as problem:

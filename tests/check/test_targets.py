@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from eostheory.check.targets import TargetError, arguments_of, load, name_of
+from eostheory.check.targets import TargetError, arguments_of, load, name_of, place_of
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,9 @@ def test_a_file_sees_its_neighbours_and_two_files_of_one_name_are_two(tmp_path):
     assert load("b/one.py:loss").arguments["loss"](None) == 2
     assert load("a/two.py:loss").arguments["loss"](None) == 7
     assert load("b/one.py:loss").arguments["loss"] is load("./b/one.py:loss").arguments["loss"]
+    # a loss that was found this way can be found again
+    assert place_of(load("a/two.py:loss").arguments["loss"].__module__) == "a/two.py"
+    assert place_of("math") is None
 
 
 @pytest.mark.parametrize(
