@@ -100,7 +100,6 @@ def replay(case: Mapping[str, Any] | str | Path, loss: Any = None, **described: 
     from eostheory.check.catalogue import all_checks
     from eostheory.check.context import Context
     from eostheory.check.engine import judge
-    from eostheory.check.inputs import remake
     from eostheory.check.profiles import profile_named
     from eostheory.check.report import Finding
 
@@ -110,13 +109,7 @@ def replay(case: Mapping[str, Any] | str | Path, loss: Any = None, **described: 
         raise ReplayError(f"the case is of the check {data['check']!r}, which there is not")
     check = checks[data["check"]]
     subject = _subject(data, loss, described)
-    try:
-        inputs = {
-            k: remake(v, subject) if isinstance(v, Mapping) else _number(v)
-            for k, v in data["inputs"].items()
-        }
-    except (KeyError, TypeError, ValueError) as reason:
-        raise ReplayError(f"the inputs of the case are broken: {reason}") from reason
+    inputs = _inputs(data["inputs"], subject)
     context = Context(
         subject,
         profile_named(data["profile"]),
@@ -153,6 +146,30 @@ def _read(case: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     if lacking:
         raise ReplayError(f"the case lacks {', '.join(lacking)}")
     return dict(data)
+
+
+def _inputs(recorded: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+    """The recorded inputs; none where one is only described (a point of a long run)."""
+    from eostheory.check.inputs import remake
+
+    found = {}
+    for name, value in recorded.items():
+        if not isinstance(value, Mapping):
+            found[name] = float(value) if value in ("nan", "inf", "-inf") else value
+            continue
+        if value.get("kind") == "described":
+            return {}
+        try:
+            made = remake(value, subject)
+        except (KeyError, TypeError, ValueError) as reason:
+            raise ReplayError(f"the input {name} of the case is broken: {reason}") from reason
+        if name in ("w", "u", "v") and made.tensor.shape != (subject.size,):
+            raise ReplayError(
+                f"the input {name} of the case has {made.tensor.numel()} numbers, but the loss "
+                f"takes {subject.size}: is it another loss, or another version of it?"
+            )
+        found[name] = made
+    return found
 
 
 def _subject(data: Mapping[str, Any], loss: Any, described: Mapping[str, Any]) -> Subject:
@@ -198,10 +215,6 @@ def _domain(data: Mapping[str, Any], subject: Subject) -> Domain:
         radius=float("inf") if radius is None else float(radius),
         declared=bool(data["declared"]),
     )
-
-
-def _number(value: Any) -> Any:
-    return float(value) if value in ("nan", "inf", "-inf") else value
 
 
 def _formula(subject: Subject) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ AS_CORRECTED = "as corrected only: false as printed, see ERRATA.md"
 _VERDICTS = {"applies": "apply", "fails": "do not apply", "unknown": "undecided"}
 _NAMED = 8
 _SHORT = 200
-_LONG = 600
+_MANY = 32
+_DIGITS = 10
 _WIDTH = 100
 Record = Mapping[str, Any]
 
@@ -103,9 +104,13 @@ def _input(value: Any) -> str:
     if not isinstance(value, Mapping):
         return number(value)
     code, numbers = str(value["code"]), value["data"].get("values", ())
-    if len(code) > _LONG and len(numbers) > 4:
+    if value["data"].get("kind") != "coordinates":
+        return code
+    if len(numbers) > _MANY:
         first = ", ".join(number(x) for x in numbers[:4])
         return f"{len(numbers)} numbers: {first}, ... (all in the report as JSON)"
+    if any(len(repr(x)) > _DIGITS for x in numbers):
+        return f"[{', '.join(number(x) for x in numbers)}], rounded"
     return code
 
 

@@ -276,6 +276,24 @@ def test_an_interrupt_keeps_what_was_found(checks):
     assert "interrupted" in str(report)
 
 
+def test_points_of_many_digits_are_rounded_in_the_text_and_whole_in_the_lines(checks):
+    from eostheory.check.finding import Counterexample, failed
+    from eostheory.check.inputs import recipe
+
+    def odd(ctx):
+        long = recipe(torch.full((40,), 1 / 3, dtype=torch.float64), ctx.subject)
+        few = recipe(torch.tensor([1 / 3, 2.0], dtype=torch.float64), ctx.subject)
+        return failed("odd", counterexample=Counterexample({"w": few, "t": long}))
+
+    checks("odd", odd)
+    report = check_loss(bowl, size=2)
+    assert "w  [0.333333, 2], rounded" in str(report)
+    assert "t  40 numbers: 0.333333, 0.333333" in str(report)
+    data = report.as_dict()["findings"][0]["replay"]["inputs"]
+    assert data["w"]["values"] == [1 / 3, 2.0]
+    assert len(data["t"]["values"]) == 40
+
+
 def test_progress_is_told_before_and_after_each_check(checks):
     checks("fine", fine)
     checks("small", small)
@@ -434,7 +452,7 @@ def test_broken_cases_are_told(tmp_path):
     (tmp_path / "no.json").write_text("{", encoding="utf-8")
     with pytest.raises(ReplayError, match="no JSON"):
         replay(tmp_path / "no.json", wrong)
-    with pytest.raises(ReplayError, match="inputs of the case"):
+    with pytest.raises(ReplayError, match="input w of the case has 1 numbers"):
         replay({**case, "inputs": {"w": {"kind": "coordinates", "values": [1.0]}}}, wrong)
 
 
