@@ -65,7 +65,7 @@ def simple_top_eigenvalue(ctx: Context) -> Outcome:
                 )
             continue
         if not top.simple:
-            return _repeated(where, w, top, number + 1)
+            return _repeated(where, *_short(ctx, w, top), number + 1)
         gaps.append(top.gap)
         share = top.gap / top.size if top.size > 0 else math.inf
         if least is None or share < least[0]:
@@ -93,6 +93,21 @@ def simple_top_eigenvalue(ctx: Context) -> Outcome:
         examples=len(gaps),
         series={"point": [float(k) for k in range(len(gaps))], "eigengap": gaps},
     )
+
+
+def _short(ctx: Context, w: Recipe, top: Top) -> tuple[Recipe, Top]:
+    """The point with few digits, if the eigenvalue is repeated there as well."""
+    if w.code == "start":
+        return w, top
+    for digits in (1, 2, 3):
+        near = torch.round(w.tensor, decimals=digits)
+        try:
+            there = ctx.structure.top(near)
+        except NumericEvent:
+            continue
+        if not there.simple and near in ctx.subject.domain:
+            return written_out(near), there
+    return w, top
 
 
 def _repeated(where: str, w: Recipe, top: Top, examples: int) -> Outcome:
@@ -126,7 +141,7 @@ def _way(ctx: Context) -> tuple[list[tuple[str, Recipe]], str]:
     try:
         way = [at.w for at in ctx.run.way][1:]
         edge = ctx.run.edge
-    except NumericEvent as event:
+    except (ArithmeticError, ValueError) as event:
         return found, f"gradient descent from there ends at once: {event}"
     most = POINTS if len(start) <= 200 else POINTS // 2
     every = max(1, math.ceil(len(way) / most))
@@ -293,6 +308,12 @@ def sub_quadratic(ctx: Context) -> Outcome:
             "sign and outweighs it (3 L'''^2 > L'' L'''')",
             **numbers,
         )
+    for digits in (1, 2, 3):
+        near = bottom._replace(point=torch.round(bottom.point, decimals=digits))
+        again = excess_bend(ctx.loss, near, x)
+        if again is not None and again[0] == x and again[1] > again[2]:
+            bottom = near
+            break
     return failed(
         f"super-quadratic along the top eigenvector {at}: F'' - F'/x = {kappa:.4g} > 0, so that "
         "the sharpness settles above 2/eta; the predicted dynamics do not hold as they are (use "
@@ -314,7 +335,7 @@ def _place(ctx: Context) -> tuple[str, Tensor, float | None]:
     """Where to look: the edge of the run, with delta there, or the start."""
     try:
         edge = ctx.run.edge
-    except NumericEvent:
+    except (ArithmeticError, ValueError):
         edge = None
     if edge is None or not edge.reached:
         return "next to the start (the run does not meet the edge)", ctx.structure.base, None

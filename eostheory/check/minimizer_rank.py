@@ -130,6 +130,11 @@ class Around:
                 size, noise = float(left.abs().max()), self.noise(moved)
                 if size <= 30 * noise:
                     continue
+                if self._off(moved, rank):
+                    raise NotFound(
+                        "the set of minimizers could not be followed along the kernel of the "
+                        "Hessian: it is strongly curved, or nearly degenerate"
+                    )
                 rises.append((size, sign, moved))
             if not rises:
                 continue
@@ -156,7 +161,7 @@ class Around:
             f"{count} smallest eigenvalue{'s are' * (count > 1) or ' is'} {bend:.1g} beside "
             f"{self.scale:.3g}), but {count} further dimension{'s' * (count > 1)} of minimizers "
             f"do{'es' * (count == 1)} not exist: 0.05 away along the kernel the gradient is "
-            f"{left:.2g}, so the minimizer is degenerate (quartic, say)",
+            f"{left:.2g}, so the minimizer is degenerate",
             {"rank": rank, "kernel": count, "gradient": left},
         )
 
@@ -196,16 +201,29 @@ class Around:
             size = float(torch.linalg.vector_norm(step))
             if size <= 1e-2 * self.length:
                 return
-            most = 0.3 * self.length
-            q = self.follow(p + step * min(1.0, most / size), rank)
-            left = float(gradient(self.ctx.loss, q).abs().max())
-            if left > 100 * self.noise(q):
+            q = p
+            for part in (0.3, 0.1, 0.02, 0.004):
+                q = self.follow(p + step * min(1.0, part * self.length / size), rank)
+                if float(gradient(self.ctx.loss, q).abs().max()) <= 100 * self.noise(q):
+                    break
+            else:
+                if self._off(q, rank):
+                    return  # Newton's method did not get there: nothing is known
                 raise NotFound(
                     f"gradient and Hessian are zero to rounding at |w| = "
                     f"{float(torch.linalg.vector_norm(self.w)):.3g}, where descent ended, but not "
-                    "next to it: the minimum seems not to be attained"
+                    "next to it: the minimum is not attained, or the set of minimizers has a "
+                    "boundary there"
                 )
             p = q
+
+    def _off(self, q: Tensor, rank: int) -> bool:
+        """Whether the gradient at q lies across the manifold, so that :meth:`follow` failed."""
+        found = spectrum(self.ctx.loss, q, self.spherical, noise=False)
+        split = len(found.values) - rank
+        along = torch.linalg.vector_norm(found.vectors[:, :split].T @ found.gradient)
+        across = torch.linalg.vector_norm(found.vectors[:, split:].T @ found.gradient)
+        return bool(across > along)
 
     def walk(self, rank: int) -> Deficient | None:
         """Along the manifold to where the smallest non-zero eigenvalue vanishes, if it does within

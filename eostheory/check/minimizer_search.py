@@ -104,7 +104,7 @@ def search(ctx: Context) -> Search:
     size = ctx.subject.size
     found: list[Minimizer] = []
     reasons: list[str] = []
-    for w in _starts(ctx, 3 if size <= WALK else 2 if size <= 100 else 1):
+    for w in _starts(ctx, 3 if size <= 4 else 2 if size <= 10 else 1):
         try:
             point = reach(ctx, w)
             regular, deficient = examine(ctx, point, w)

@@ -52,14 +52,24 @@ def separable(one: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 
 # ------------------------------------------------------------------------ scale invariance
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [SEEDS[0], *(pytest.param(k, marks=pytest.mark.slow) for k in SEEDS[1:])]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families_of_scale_invariant_losses_are_detected(family: str, seed: int) -> None:
     ctx = context(scale_invariant(family, 4, seed), seed, size=4)
     assert outcome(ctx, "scale-invariant").status is Status.PASS
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [
+        f
+        if f in ("quadratic ratio", "cosine embedding")
+        else pytest.param(f, marks=pytest.mark.slow)
+        for f in FAMILIES
+    ],
+)
 @pytest.mark.parametrize("name", CONSEQUENCES)
 def test_consequences_hold_for_families_of_scale_invariant_losses(family: str, name: str) -> None:
     ctx = context(scale_invariant(family, 3, 7), size=3)
@@ -92,7 +102,8 @@ def test_an_epsilon_inside_a_normalisation_is_a_finding_with_its_size_and_place(
 
     found = outcome(context(loss, size=3, scale_invariant=True), "scale-invariant")
     assert found.status is Status.FAIL
-    assert "at |w| = " in found.message and "epsilon" in found.message
+    assert "at |w| = " in found.message
+    assert "epsilon" in found.message
 
 
 def test_cancellation_is_no_breach_of_scale_invariance() -> None:
@@ -120,7 +131,8 @@ def test_a_loss_that_is_not_scale_invariant_is_not_blamed_for_it() -> None:
 def test_formulas_are_decided_exactly() -> None:
     x, y = sympy.symbols("x y", real=True)
     found = outcome(context(x**2 / (x**2 + y**2)), "scale-invariant")
-    assert found.status is Status.PASS and "exact" in found.message
+    assert found.status is Status.PASS
+    assert "exact" in found.message
     # Far below rounding at every point that is drawn.
     hidden = x**2 / (x**2 + y**2) + sympy.Float("1e-40") * x
     declared = outcome(context(sympy.nsimplify(hidden), scale_invariant=True), "scale-invariant")
@@ -160,13 +172,15 @@ def test_wrong_radial_derivatives_are_caught_with_the_coordinate() -> None:
 def test_too_much_weight_decay_is_outside_of_the_statements() -> None:
     ctx = context(ratio, size=3, learning_rate=5.0, weight_decay=0.3)
     found = outcome(ctx, "effective-learning-rate")
-    assert found.status is Status.NOT_APPLICABLE and "below 1" in found.message
+    assert found.status is Status.NOT_APPLICABLE
+    assert "below 1" in found.message
 
 
 def test_the_rate_of_a_run_that_is_not_scale_invariant_breaks_the_recursion() -> None:
     ctx = context(lambda w: ratio(w) + 1e-6 * torch.dot(w, w), size=3, scale_invariant=True)
     found = outcome(ctx, "effective-learning-rate")
-    assert found.status is Status.FAIL and "step 0" in found.message
+    assert found.status is Status.FAIL
+    assert "step 0" in found.message
 
 
 # ------------------------------------------------------------------------- top eigenvalue
@@ -239,7 +253,8 @@ def test_a_pure_quartic_is_super_quadratic() -> None:
 def test_the_quadratic_toy_is_judged_where_it_meets_the_edge() -> None:
     ctx = context(damian_toy(0.1, 1.0, 1.0), size=3, learning_rate=0.1)
     found = outcome(ctx, "sub-quadratic")
-    assert found.status is Status.PASS and "where the run meets the edge" in found.message
+    assert found.status is Status.PASS
+    assert "where the run meets the edge" in found.message
 
 
 # ------------------------------------------------------------------------------ minimizers
@@ -312,11 +327,13 @@ def test_a_declared_manifold_is_checked_point_by_point() -> None:
 
     right = context(loss, size=2, manifold=lambda t: torch.stack([t[0], 1 / t[0]]))
     found = outcome(right, "minimizer-manifold")
-    assert found.status is Status.PASS and found.measured == 1.0
+    assert found.status is Status.PASS
+    assert found.measured == 1.0
     assert outcome(right, "local-pl").status is Status.PASS
     wrong = context(loss, size=2, manifold=lambda t: torch.stack([t[0], 1.001 / t[0]]))
     found = outcome(wrong, "minimizer-manifold")
-    assert found.status is Status.FAIL and "no critical point" in found.message
+    assert found.status is Status.FAIL
+    assert "no critical point" in found.message
 
 
 def test_a_declared_manifold_of_too_small_rank_fails() -> None:
@@ -326,9 +343,11 @@ def test_a_declared_manifold_of_too_small_rank_fails() -> None:
     crossing = outcome(
         context(lambda w: (w[0] * w[1]) ** 2, size=2, manifold=line), "minimizer-manifold"
     )
-    assert crossing.status is Status.FAIL and "rank 0" in crossing.message
+    assert crossing.status is Status.FAIL
+    assert "rank 0" in crossing.message
     saddle = outcome(context(lambda w: -(w[1] ** 2), size=2, manifold=line), "minimizer-manifold")
-    assert saddle.status is Status.FAIL and "saddle" in saddle.message
+    assert saddle.status is Status.FAIL
+    assert "saddle" in saddle.message
 
 
 def test_minimizers_of_scale_invariant_losses_are_looked_for_on_the_sphere() -> None:
@@ -338,6 +357,7 @@ def test_minimizers_of_scale_invariant_losses_are_looked_for_on_the_sphere() -> 
     ctx = context(loss, size=3)
     found = outcome(ctx, "minimizer-manifold")
     assert found.status is Status.PASS, found.message
-    assert found.measured == 1.0 and ctx.structure.dimension == 2
+    assert found.measured == 1.0
+    assert ctx.structure.dimension == 2
     assert float(torch.linalg.vector_norm(ctx.structure.minimizers()[0])) == pytest.approx(1.0)
     assert outcome(ctx, "local-pl").status is Status.PASS
