@@ -183,7 +183,8 @@ def _candidates(windows: list[_Window], sizes: list[float], values: bool, paths:
 
 def _noise(line: Line, window: _Window, values: bool) -> float:
     """How far differences scatter by rounding here, at the finest spacing that shows it."""
-    for power in (34, 28, 22, 16):
+    steps = 0.0
+    for power in range(34, 15, -2):
         spacing = line.scale * 2.0**-power
         if spacing * 6 > window.spacing:
             break
@@ -193,13 +194,14 @@ def _noise(line: Line, window: _Window, values: bool) -> float:
         numbers = [s[kind] for s in samples]
         if not all(math.isfinite(x) for x in numbers):
             break
-        if sum(a == b for a, b in pairwise(numbers)) >= 3:
+        moves = [abs(b - a) for a, b in pairwise(numbers)]
+        if moves.count(0.0) >= 3:
+            steps = max(steps, min((x for x in moves if x > 0), default=0.0))
             continue
         # A jump between two of these nodes would hide itself as noise; it is found elsewhere.
-        return max(
-            _Window(start, spacing, tuple(samples[i : i + 4])).size(values) for i in range(4)
-        )
-    return 0.0
+        windows = (_Window(start, spacing, tuple(samples[i : i + 4])) for i in range(4))
+        return max(steps, *(w.size(values) for w in windows))
+    return steps
 
 
 def _follow(line: Line, window: _Window, values: bool, slope: float, least: float) -> Break | None:
