@@ -175,6 +175,8 @@ class LinearFacts:
             values = torch.tensor(
                 [float(facts.ctx.loss(s * w).detach()) for s in RAYS], dtype=torch.float64
             )
+            if not bool(torch.isfinite(values).all()):
+                continue
             fit = torch.linalg.lstsq(powers, values[:, None]).solution[:, 0]
             off = float((powers @ fit - values).abs().max())
             # The fit multiplies roundings of the loss by less than 100.

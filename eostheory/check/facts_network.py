@@ -101,6 +101,8 @@ class NetworkFacts:
             return fails("the targets are not one number per example")
         loss = float(subject.loss(subject.start).detach())
         squared = float(((outputs.reshape(-1) - self.labels) ** 2).mean())
+        if not math.isfinite(loss + squared):
+            return undecided(f"the loss at the start is {loss}: give start= where it is finite")
         if abs(loss - squared) > 1e-9 * max(abs(loss), abs(squared), 1e-300):
             return fails(
                 f"the loss at the start is {loss:.6g}, the mean squared error {squared:.6g}",

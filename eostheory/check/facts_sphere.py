@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -188,6 +189,7 @@ class SphereFacts:
             for r in self.directions
             if self._both(r.tensor)
         ]
+        pairs = [pair for pair in pairs if math.isfinite(pair[1] + pair[2])]
         if not pairs:
             return undecided("the domain holds no pair w, -w that was drawn")
         scale = max(max(abs(a), abs(b)) for _, a, b in pairs)
@@ -244,7 +246,10 @@ class SphereFacts:
                 rows.append(torch.cat([odd(w) ** 2 * s, -s]))
         if len(rows) < number - 8:
             return undecided("the domain is too small for a fit of Sigma and Cov(x, y)")
-        _, values, vectors = torch.linalg.svd(torch.stack(rows))
+        equations = torch.stack(rows)
+        if not bool(torch.isfinite(equations).all()):
+            return undecided("the loss is not finite at some of the points of the fit")
+        _, values, vectors = torch.linalg.svd(equations)
         if float(values[-1]) > 1e-9 * float(values[0]):
             return fails("no linear regression behind a batch norm: no Sigma and Cov(x, y) fit")
         if len(values) > 1 and float(values[-2]) <= 1e-9 * float(values[0]):

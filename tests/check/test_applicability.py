@@ -500,3 +500,11 @@ def test_a_loss_that_raises_makes_no_trouble() -> None:
     found = applicability(context, {"evaluates": failed("raises RuntimeError: out of order")})
     assert set(found) == set(BY_ID)
     assert not any(one.verdict == APPLIES for one in found.values())
+
+
+def test_values_that_are_not_finite_tell_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    facts = facts_of(lambda w: (w @ w) * float("nan"), size=2)
+    for name in ("two-layer linear network", "network with squared error"):
+        assert facts.decision(hypotheses()[name]).verdict == UNKNOWN
+    assert facts.decision(hypotheses()["linear regression with BN"]).verdict == UNKNOWN
+    assert capfd.readouterr().out == ""
