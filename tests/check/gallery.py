@@ -62,7 +62,7 @@ class Entry:
 
     Args:
         make: the loss, anew (some of them have state).
-        options: keyword arguments of ``check_loss``.
+        options: keyword arguments of ``check_loss``; data may be a function that loads them.
         expected: status, or statuses, of the checks that do not simply pass or fall with another.
         applies: verdicts on theorems, by id.
         says: words of the message of a check.
@@ -79,6 +79,13 @@ class Entry:
 
     def __str__(self) -> str:
         return self.name
+
+    def arguments(self) -> dict[str, Any]:
+        """The options, their data loaded."""
+        given = dict(self.options)
+        if callable(given.get("data")):
+            given["data"] = given["data"]()
+        return given
 
 
 GALLERY: dict[str, Entry] = {}
@@ -751,10 +758,12 @@ def log_sum_exp(w: Tensor) -> Tensor:
 enter("log-sum-exp", lambda: log_sum_exp, {**PLAIN, **OPEN}, start=vector(1.0, 0.75))
 
 
+ROWS = Draw(4, "cpu").normal(100, 100) / 10
+
+
 def hundred(w: Tensor) -> Tensor:
     """sum log cosh <a_j, w> + |w|^2/200, strongly convex: one minimizer, 0."""
-    rows = Draw(4, "cpu").normal(100, 100) / 10
-    return torch.log(torch.cosh(rows @ w)).sum() + (w**2).sum() / 200
+    return torch.log(torch.cosh(ROWS @ w)).sum() + (w**2).sum() / 200
 
 
 enter("a hundred parameters", lambda: hundred, {**PLAIN, **OPEN}, size=100)
@@ -790,21 +799,21 @@ enter(
     "a digits classifier",
     lambda: perceptron(16, 6, 10),
     CLASSIFIER,
-    data=digits(True),
+    data=lambda: digits(True),
     criterion=nn.CrossEntropyLoss(),
 )
 enter(
     "a digits classifier with ReLU",
     lambda: perceptron(16, 6, 10, activation=nn.ReLU),
     {**CLASSIFIER, "smooth": FAIL},
-    data=digits(True),
+    data=lambda: digits(True),
     criterion=nn.CrossEntropyLoss(),
 )
 enter(
     "a digits classifier of full size",
     lambda: perceptron(64, 32, 10),
     CLASSIFIER,
-    data=digits(False),
+    data=lambda: digits(False),
     criterion=nn.CrossEntropyLoss(),
     slow=True,
 )

@@ -58,7 +58,8 @@ def differences(entry, report):
 
 
 def examine(entry, seed, profile="quick"):
-    report = check_loss(entry.make(), profile=profile, seed=seed, name=entry.name, **entry.options)
+    given = entry.arguments()
+    report = check_loss(entry.make(), profile=profile, seed=seed, name=entry.name, **given)
     wrong = differences(entry, report)
     assert not wrong, "\n".join([f"{entry.name}, seed {seed}:", *wrong])
 
@@ -67,20 +68,21 @@ def test_the_gallery_is_large_enough():
     assert len(gallery.GALLERY) >= 35
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("entry", QUICK, ids=str)
-def test_a_loss_gets_the_findings_that_are_right_for_it(entry, seed):
-    examine(entry, seed)
+def test_a_loss_gets_the_findings_that_are_right_for_it(entry):
+    # Another seed for each; the sweep below tries all seeds on all of them.
+    examine(entry, QUICK.index(entry) % len(SEEDS))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 8))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("entry", QUICK, ids=str)
-def test_other_seeds_find_the_same(entry, seed):
-    examine(entry, seed)
+def test_every_seed_finds_the_same(entry, seed):
+    if QUICK.index(entry) % len(SEEDS) != seed:
+        examine(entry, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", [*QUICK, *SLOW], ids=str)
 def test_the_default_profile_finds_the_same(entry):
-    examine(entry, 0, "default")
+    examine(entry, 7, "default")
