@@ -220,7 +220,8 @@ class SphereFacts:
 
     def _both(self, w: Tensor) -> bool:
         domain = self.facts.ctx.subject.domain
-        return w in domain and -w in domain
+        # An undeclared domain is only where we look; a scale-invariant loss has values at -w, too.
+        return not domain.declared or (w in domain and -w in domain)
 
     @cached_property
     def fitted(self) -> Quotient | Decision:
