@@ -194,28 +194,27 @@ class Around:
             NotFound: the points on the way back are not critical.
         """
         p, goal = self.w, self.on(start)
-        for _ in range(8):
+        first = math.inf
+        for _ in range(30):
             found = spectrum(self.ctx.loss, p, self.spherical, noise=False)
             kernel = found.vectors[:, : len(found.values) - rank]
             step = kernel @ (kernel.T @ (goal - p))
             size = float(torch.linalg.vector_norm(step))
-            if size <= 1e-2 * self.length:
+            first = size if first == math.inf else first
+            if size <= max(1e-2 * self.length, 0.5 * first):
                 return
-            q = p
             for part in (0.3, 0.1, 0.02, 0.004):
                 q = self.follow(p + step * min(1.0, part * self.length / size), rank)
                 if float(gradient(self.ctx.loss, q).abs().max()) <= 100 * self.noise(q):
                     break
             else:
-                if self._off(q, rank):
-                    return  # Newton's method did not get there: nothing is known
-                raise NotFound(
-                    f"gradient and Hessian are zero to rounding at |w| = "
-                    f"{float(torch.linalg.vector_norm(self.w)):.3g}, where descent ended, but not "
-                    "next to it: the minimum is not attained, or the set of minimizers has a "
-                    "boundary there"
-                )
+                break
             p = q
+        raise NotFound(
+            f"gradient and Hessian are zero to rounding at |w| = "
+            f"{float(torch.linalg.vector_norm(self.w)):.3g}, where descent ended, but not next to "
+            "it: the minimum is not attained, or the set of minimizers has a boundary there"
+        )
 
     def _off(self, q: Tensor, rank: int) -> bool:
         """Whether the gradient at q lies across the manifold, so that :meth:`follow` failed."""

@@ -24,6 +24,8 @@ CHECKS = all_checks()
 SEEDS = (0, 1, 2)
 WEIGHTS = torch.tensor([2.0, 1.0], dtype=torch.float64)
 
+FAST = ("quadratic ratio", "cosine embedding")
+
 CONSEQUENCES = (
     "gradient-degree",
     "hessian-degree",
