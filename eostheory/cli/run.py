@@ -62,13 +62,18 @@ def run_experiment(
     to_json: bool,
 ) -> None:
     """Run, show the findings; exit code 1 where one differs from the paper."""
-    from eostheory.experiments import OutputError, SettingError
+    from eostheory.experiments import (
+        CheckpointError,
+        DataError,
+        OutputError,
+        RecordError,
+        SettingError,
+    )
     from eostheory.experiments import describe as again
     from eostheory.experiments import run as run_one
     from eostheory.experiments.progress import Bars
     from eostheory.experiments.report import shown
     from eostheory.experiments.settings import chosen
-    from eostheory.training import CheckpointError, RecordError
 
     found = _experiment(name)
     folder = out or Path("runs") / found.name.replace("/", "-")
@@ -87,7 +92,7 @@ def run_experiment(
                     changed_code=changed_code,
                     watch=bars.watch,
                 )
-    except (OutputError, SettingError, CheckpointError) as reason:
+    except (OutputError, SettingError, CheckpointError, DataError) as reason:
         fail(str(reason), _USAGE)
     except OSError as reason:
         told = str(reason) if isinstance(reason, RecordError) else f"{folder}: {reason}"
