@@ -12,7 +12,7 @@ from eostheory.check.orbit import Orbit, cycle, find_orbit
 from eostheory.check.orders import Order, measure_order
 from eostheory.check.predictions_sharpening import on_a_run
 from eostheory.check.registry import check
-from eostheory.check.tilted import Compared, compare
+from eostheory.check.tilted import Compared, compare, lowest
 from eostheory.numeric.events import BecameNaN, Diverged
 
 EPSILONS = 0.04, 0.1
@@ -26,6 +26,9 @@ TIME = 1.0
 
 SHARE = 0.3
 """The terms that assumption 5 excludes explain an error of which they are this part."""
+
+GROWTH = 0.5
+"""Logarithm by which negative curvature may stretch errors over the time that is looked at."""
 
 CLEAR = 0.05
 """A limiting sharpness is wrong by more than this part of what it differs from 2/eta."""
@@ -81,6 +84,14 @@ def predicted_dynamics(ctx: Context) -> Outcome:
                 f"{max(order.worst for order in vague):.2g} of the bound at every epsilon",
                 **more,
             )
+    bottom = lowest(center)
+    if -eta * bottom * TIME > GROWTH * epsilons[-1]:
+        return not_applicable(
+            f"{message}. Assumption 5 does not hold: the smallest eigenvalue of the Hessian is "
+            f"{bottom:.3g}, where -epsilon/eta = {-epsilons[-1] / eta:.3g}: over 1/epsilon steps every error "
+            f"grows exponentially",
+            **more,
+        )
     again = compare(run.objective, center, eta, scales[-1], TIME, terms=True)
     share = again.excluded / max(again.errors[0], 1e-300)
     if share >= SHARE:
@@ -144,7 +155,7 @@ def limiting(ctx: Context) -> Outcome:
         return unknown(f"there is no point of the constrained trajectory: {run.missing}")
     epsilon = center.coefficients(eta).epsilon
     first = _scales(epsilon)[0]
-    slow = max(4 * cycle(first * epsilon), ctx.profile.steps * (1 if run.large else 2))
+    slow = max(4 * cycle(first * epsilon), ctx.profile.steps)
     orbits: list[Orbit] = []
     for scale, steps in ((first, slow), (first / 2, 2 * slow)):
         try:

@@ -19,7 +19,7 @@ NEEDS = ("smooth", "third-derivative", "simple-top-eigenvalue", "minimizer-manif
 RATES = 0.1, 0.05, 0.025
 """Rates eta of the runs; gradient descent has a weight decay of about ``eta^2 / 2``."""
 
-TIME = 0.5
+TIME = 0.4
 """Time of the flow over which it is followed."""
 
 MOST = 200

@@ -144,3 +144,27 @@ def _excluded(center: Center, left: Tensor, v: Tensor, eta: float) -> Tensor:
     moved = moved - eta / 2 * center.products.third(off, off)
     out: Tensor = moved - torch.dot(center.u, moved) * center.u
     return out
+
+
+class Minus:
+    """``v -> -Hess L v``, for a tracker: its top pair is the lowest of the Hessian."""
+
+    def __init__(self, products: Products) -> None:
+        self.products = products
+        self.count, self.step, self.point = 0, products.step, products.point
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return self.products.size
+
+    def block(self, vectors: Tensor) -> Tensor:
+        """(k, D) rows to their products."""
+        self.count += len(vectors)
+        return -self.products.block(vectors)
+
+
+def lowest(center: Center) -> float:
+    """The smallest eigenvalue of the Hessian at a point."""
+    pair = Tracker(1, repeated="keep", dense_below=64, tolerance=1e-3)(Minus(center.products))
+    return -float(pair.values[0])

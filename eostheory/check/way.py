@@ -55,19 +55,15 @@ def level(way: tuple[Waypoint, ...]) -> tuple[int, int, float] | None:
         rise = values[high] - values[low]
         if not values[low] > 0 or rise <= 1e-6 * values[low]:
             continue
-        highest, places = values[low], []
-        for k in range(low + 1, high + 1):
-            part = (values[k] - values[low]) / rise
-            if values[k] > highest and 0.1 <= part <= 0.99 and way[k].rising:
-                places.append(k)
-            highest = max(highest, values[k])
-        if not places:
-            places = [k for k in range(low + 1, high + 1) if way[k].rising][:1]
+        records = [k for k in range(low + 1, high + 1) if values[k] > max(values[low:k])]
+        places = [
+            k for k in records if way[k].rising and 0.1 <= (values[k] - values[low]) / rise <= 0.99
+        ]
+        places = places or [k for k in records if way[k].rising][:1]
         if not places:
             continue
         small = [k for k in places if way[k].epsilon <= SMALL]
         best = small[0] if small else min(places, key=lambda k: way[k].epsilon)
-        before = max(values[low:best])
-        edge = (before + values[best]) / 2 if before < values[best] else values[best]
+        edge = (max(values[low:best]) + values[best]) / 2
         return low, best, min(edge, values[low] + 0.99 * rise)
     return None
