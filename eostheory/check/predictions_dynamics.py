@@ -88,8 +88,8 @@ def predicted_dynamics(ctx: Context) -> Outcome:
     if -eta * bottom * TIME > GROWTH * epsilons[-1]:
         return not_applicable(
             f"{message}. Assumption 5 does not hold: the smallest eigenvalue of the Hessian is "
-            f"{bottom:.3g}, where -epsilon/eta = {-epsilons[-1] / eta:.3g}: over 1/epsilon steps every error "
-            f"grows exponentially",
+            f"{bottom:.3g}, where -epsilon/eta = {-epsilons[-1] / eta:.3g}: in 1/epsilon steps "
+            f"every error grows exponentially",
             **more,
         )
     again = compare(run.objective, center, eta, scales[-1], TIME, terms=True)
