@@ -310,8 +310,8 @@ def sub_quadratic(ctx: Context) -> Outcome:
         )
     for digits in (1, 2, 3):
         near = bottom._replace(point=torch.round(bottom.point, decimals=digits))
-        again = excess_bend(ctx.loss, near, x)
-        if again is not None and again[0] == x and again[1] > again[2]:
+        seen_near = excess_bend(ctx.loss, near, x)
+        if seen_near is not None and seen_near[0] == x and seen_near[1] > seen_near[2]:
             bottom = near
             break
     return failed(
