@@ -96,6 +96,23 @@ def test_loading_the_plugin_imports_nothing_heavy_and_warns_of_nothing(pytester_
     assert not done.stderr
 
 
+def test_running_pytest_where_eostheory_was_imported_warns_of_nothing(pytester_run):
+    pytester_run.write("test_plain.py", "def test_plain():\n    pass\n")
+    pytester_run.write(
+        "run.py", "import sys, eostheory, pytest\nsys.exit(pytest.main(['-q', 'test_plain.py']))\n"
+    )
+    path = os.pathsep.join([str(pytester_run.folder / "site"), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "run.py"],
+        cwd=pytester_run.folder,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stdout
+
+
 def test_the_help_shows_the_options_and_the_markers_are_known(pytester_run):
     shown = pytester_run("--help").stdout
     for option in ("--loss-profile", "--loss-seed", "--loss-strict"):
