@@ -3,8 +3,8 @@
 The statements of the papers are data (:mod:`eostheory.formula`); each is judged by a derivation
 (:mod:`eostheory.symbolic`) and a simulation (:mod:`eostheory.numeric`) that do not see each other.
 
-PYTEST_DONT_REWRITE: there is nothing to rewrite here, and pytest, which looks at packages that bring a
-plugin, would warn where this one was imported before it.
+PYTEST_DONT_REWRITE: there is nothing to rewrite here, and pytest, which looks at packages that
+bring a plugin, would warn where this one was imported before it.
 """
 
 from __future__ import annotations
