@@ -22,6 +22,7 @@ from eostheory.check.hypotheses import (
     point_of,
     tried,
     undecided,
+    unmended,
 )
 from eostheory.check.inputs import start_itself, written_out
 
@@ -95,12 +96,9 @@ class Facts:
         return LinearFacts(self)
 
     def ground(self, *checks: str) -> Decision | None:
-        """A failure of checks without which a measurement means nothing; None if none failed."""
-        for name in ("evaluates", "deterministic", "pure", "double-precision", *checks):
-            outcome = self.outcomes.get(name)
-            if outcome is not None and outcome.status is Status.FAIL:
-                return fails(f"{name} failed: {outcome.message}", point_of(outcome))
-        return None
+        """What to mend before a measurement means anything; None if nothing."""
+        always = ("evaluates", "pure", "deterministic", "double-precision")
+        return unmended(self.outcomes, (*always, *checks))
 
     def generator(self, name: str) -> torch.Generator:
         """Random numbers of one use, the same for every seed of the checks: so are verdicts."""

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from eostheory.check.finding import Recipe, Status
-from eostheory.check.hypotheses import FAILS, Decision, fails, from_check, held, undecided
+from eostheory.check.finding import Recipe
+from eostheory.check.hypotheses import FAILS, HELD, Decision, fails, from_check, held, undecided
 
 if TYPE_CHECKING:
     from eostheory.check.facts import Facts
     from eostheory.check.structure import Top
+
+SECOND = ("differentiable", "gradient", "hessian")
+"""Checks without which eigenvalues of the Hessian mean nothing."""
 
 MOST = 8
 """Minimizers that are looked at."""
@@ -68,7 +71,7 @@ class SphereFacts:
     def manifold(self) -> Decision:
         """Minimizers form a manifold of constant rank; says where that is a single point."""
         found = from_check(self.facts, "minimizer-manifold")
-        if found.verdict != "held":
+        if found.verdict != HELD:
             return found
         structure = self.facts.ctx.structure
         least = 1 if structure.scale_invariant else 0
@@ -78,15 +81,10 @@ class SphereFacts:
 
     def minimizer(self) -> Decision:
         """A local minimizer is there."""
-        if (ground := self.facts.ground("differentiable", "gradient")) is not None:
+        if (ground := self.facts.ground(*SECOND)) is not None:
             return ground
         if (missing := self.facts.not_run("minimizer-manifold", "local-pl")) is not None:
             return missing
-        outcome = self.facts.outcomes.get("local-pl")
-        if outcome is not None and outcome.status is Status.NOT_APPLICABLE:
-            blocked = from_check(self.facts, "local-pl", spare=("minimizer-manifold",))
-            if blocked.verdict == FAILS:
-                return blocked
         count = len(self.facts.ctx.structure.minimizers())
         if count:
             return held(f"{count} local minimizers were found")
@@ -94,9 +92,8 @@ class SphereFacts:
 
     def simple_at_minimizers(self) -> Decision:
         """The top eigenvalue is simple on Gamma (lyu22, assumptions 4.6 and B.12)."""
-        blocked = self._blocked()
-        if blocked is not None:
-            return blocked
+        if (none := self.minimizer()).verdict != HELD:
+            return none
         for top in self.tops:
             if not top.simple:
                 return fails(
@@ -109,9 +106,8 @@ class SphereFacts:
 
     def positive_at_minimizers(self) -> Decision:
         """The top eigenvalue is positive at minimizers: there the Hessian does not vanish."""
-        blocked = self._blocked()
-        if blocked is not None:
-            return blocked
+        if (none := self.minimizer()).verdict != HELD:
+            return none
         for top in self.tops:
             if not top.value > top.error:
                 return fails(
@@ -122,22 +118,13 @@ class SphereFacts:
             f"lambda_1 >= {min(t.value for t in self.tops):.3g} at {len(self.tops)} of them"
         )
 
-    def _blocked(self) -> Decision | None:
-        outcome = self.facts.outcomes.get("simple-top-eigenvalue")
-        if outcome is not None and outcome.status is Status.NOT_APPLICABLE:
-            found = from_check(self.facts, "simple-top-eigenvalue")
-            if found.verdict == FAILS:
-                return found
-        minimizer = self.minimizer()
-        return None if minimizer.verdict == "held" else minimizer
-
     def sharper_elsewhere(self) -> Decision:
         """``rho_2 > lambda_1(theta*)`` (lyu22, theorem 4.4)."""
         invariant = self.scale_invariance()
-        if invariant.verdict != "held":
+        if invariant.verdict != HELD:
             return invariant
-        if (blocked := self._blocked()) is not None:
-            return blocked
+        if (none := self.minimizer()).verdict != HELD:
+            return none
         least = min(self.tops, key=lambda t: t.value)
         for recipe in self.directions:
             top = self.facts.ctx.structure.top(_unit(recipe.tensor))
@@ -153,8 +140,10 @@ class SphereFacts:
     def sharpness_below(self) -> Decision:
         """``S_f`` has a positive lower bound (what lemma 9 of damian23 lacks)."""
         invariant = self.scale_invariance()
-        if invariant.verdict != "held":
+        if invariant.verdict != HELD:
             return invariant
+        if (ground := self.facts.ground(*SECOND)) is not None:
+            return ground
         if not self.directions:
             return undecided("the domain holds no point of the unit sphere that was drawn")
         domain = self.facts.ctx.subject.domain
@@ -181,7 +170,7 @@ class SphereFacts:
         if (ground := self.facts.ground()) is not None:
             return ground
         invariant = self.scale_invariance()
-        if invariant.verdict != "held":
+        if invariant.verdict != HELD:
             return invariant
         loss = self.facts.ctx.loss
         pairs = [

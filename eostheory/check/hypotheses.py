@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from eostheory.check.facts import Facts
 
 HELD, FAILS, UNKNOWN = "held", "fails", "unknown"
+
+COMPUTED = frozenset(
+    ("evaluates", "pure", "deterministic", "double-precision", "differentiable", "gradient")
+    + ("hessian", "third-derivative", "symmetric-hessian")
+)
+"""Checks of how the loss is computed: their failure says nothing about the loss that was meant."""
 
 
 class Decision(NamedTuple):
@@ -166,7 +172,8 @@ def from_check(
     if outcome.status is Status.PASS:
         return held(f"{check} {tried(outcome)}")
     if outcome.status is Status.FAIL:
-        return fails(f"{check} failed: {outcome.message}", point_of(outcome))
+        wrong = unmended(facts.outcomes, (check,))
+        return wrong or fails(f"{check} failed: {outcome.message}", point_of(outcome))
     if outcome.status is Status.UNKNOWN:
         return undecided(f"{check} could not tell: {outcome.message}")
     return _through_needs(facts, check, outcome, without, spare)
@@ -175,6 +182,8 @@ def from_check(
 def _through_needs(
     facts: Facts, check: str, outcome: Outcome, without: str, spare: tuple[str, ...]
 ) -> Decision:
+    if (ground := unmended(facts.outcomes, needs_of(check))) is not None:
+        return ground
     blocking = [(n, facts.outcomes.get(n)) for n in needs_of(check)]
     stopped: Decision | None = None
     for need, found in blocking:
@@ -190,6 +199,15 @@ def _through_needs(
     if without == FAILS:
         return fails(outcome.message, point_of(outcome))
     return undecided(f"{check} does not apply: {outcome.message}")
+
+
+def unmended(outcomes: Mapping[str, Outcome], checks: Iterable[str]) -> Decision | None:
+    """What to mend before anything is known of the loss; None where it is computed rightly."""
+    for name in checks:
+        found = outcomes.get(name)
+        if name in COMPUTED and found is not None and found.status is Status.FAIL:
+            return undecided(f"mend {name} first: {found.message}")
+    return None
 
 
 def needs_of(check: str) -> list[str]:

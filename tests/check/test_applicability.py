@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import sympy
@@ -34,6 +35,7 @@ from eostheory.check.finding import (
     unknown,
 )
 from eostheory.check.hypotheses import (
+    COMPUTED,
     FAILS,
     HELD,
     UNKNOWN,
@@ -179,18 +181,50 @@ def test_outcomes_of_a_check_decide() -> None:
 
 
 def test_a_check_that_was_not_run_fails_through_the_need_that_failed() -> None:
-    need = needs_of("smooth")[-1]
     outcomes = {
-        need: failed("the gradient is wrong", counterexample=Counterexample({"w": W})),
-        "smooth": not_applicable(f"needs {need}, which failed"),
-        "progressive-sharpening": not_applicable("needs smooth, which is not applicable"),
+        "smooth": failed("a kink", counterexample=Counterexample({"w": W})),
+        "progressive-sharpening": not_applicable("needs smooth, which failed"),
+        "small-epsilon": not_applicable("needs progressive-sharpening, which is not applicable"),
     }
-    for check in ("smooth", "progressive-sharpening"):
+    for check in ("progressive-sharpening", "small-epsilon"):
         found = from_check(Synthetic(outcomes), check)
         assert (found.verdict, found.point) == (FAILS, W)
-        assert f"needs {need}, which failed: the gradient is wrong" in found.message
-    spared = from_check(Synthetic(outcomes), "smooth", spare=(need,))
+        assert f"{check} needs smooth, which failed: a kink" in found.message
+    spared = from_check(Synthetic(outcomes), "progressive-sharpening", spare=("smooth",))
     assert spared.verdict == UNKNOWN
+
+
+@pytest.mark.parametrize("broken", sorted(COMPUTED))
+def test_a_loss_that_is_computed_wrongly_is_to_be_mended_first(broken: str) -> None:
+    """What was computed wrongly says nothing about the loss that was meant."""
+    outcomes = {name: not_applicable(f"needs {broken}, which failed") for name in all_checks()}
+    outcomes[broken] = failed("off by 1", counterexample=Counterexample({"w": W}))
+    for check in all_checks():
+        if check == broken or broken in needs_of(check):
+            assert from_check(Synthetic(outcomes), check) == undecided(
+                f"mend {broken} first: off by 1"
+            )
+
+
+def test_a_wrong_hessian_leaves_theorems_open_instead_of_refuting_them() -> None:
+    class Wrong(torch.autograd.Function):
+        """``sum x^4`` with its gradient, whose derivative is twice what it should be."""
+
+        @staticmethod
+        def forward(ctx: Any, w: Tensor) -> Tensor:
+            ctx.save_for_backward(w)
+            return (w**4).sum()
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+            (w,) = ctx.saved_tensors
+            return g * (8 * w**3 - 4 * w.detach() ** 3)
+
+    found = check(lambda w: Wrong.apply(w) + (w @ w) / 2, size=2)
+    for name in ("damian23/lemma-2", "damian23/thm-1", "lyu22/thm-D.4"):
+        assert found[name].verdict == UNKNOWN, found[name]
+        assert "mend hessian first" in found[name].message
+    assert found["damian23/lemma-7"].verdict == FAILS  # values tell that it is not scale-invariant
 
 
 def test_a_need_that_was_excluded_is_what_to_run() -> None:
