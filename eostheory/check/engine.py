@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from eostheory.check.finding import InputError, Outcome, Status, not_applicable, unknown
 from eostheory.check.profiles import profile_named
@@ -161,6 +162,7 @@ class Examination:
         self._progress = progress
         self._context: Context | None = None
         self._found: dict[str, Finding] = {}
+        self._told = _Told()
 
     @property
     def context(self) -> Context:
@@ -173,7 +175,7 @@ class Examination:
             from eostheory.check.context import Context
             from eostheory.check.normalise import make_subject
 
-            with _settled(self._seed):
+            with _settled(self._seed), self._told():
                 subject = make_subject(**self._described)
             self._context = Context(subject, self._profile, self._seed)
         return self._context
@@ -216,7 +218,8 @@ class Examination:
         if missing:
             outcome = not_applicable(missing)
         else:
-            outcome, error = judge(check, context)
+            with self._told():
+                outcome, error = judge(check, context)
         context.outcomes[name] = outcome
         found = self._found[name] = Finding.of(
             check,
@@ -231,7 +234,7 @@ class Examination:
         from eostheory.check.applicability import applicability
 
         try:
-            with _settled(self._seed):
+            with _settled(self._seed), self._told():
                 return dict(applicability(context, context.outcomes)), ()
         except Exception:
             return {}, (traceback.format_exc(),)
@@ -320,6 +323,32 @@ def _completed(outcome: Outcome, check: Check, context: Context) -> Outcome:
         )
         outcome = dataclasses.replace(outcome, message=message)
     return outcome
+
+
+class _Told:
+    """Within it every warning is shown once: a loss that warns is called hundreds of times, and
+    whoever catches warnings in between (Hypothesis does) makes Python forget which were shown."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str]] = set()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        import warnings
+
+        show: Callable[..., None] = warnings.showwarning
+
+        def once(message: Any, category: Any, *more: Any, **named: Any) -> None:
+            key = (str(message), category.__name__)
+            if key not in self._known:
+                self._known.add(key)
+                show(message, category, *more, **named)
+
+        warnings.showwarning = cast("Any", once)
+        try:
+            yield
+        finally:
+            warnings.showwarning = show
 
 
 class _settled:

@@ -41,6 +41,9 @@ def in_place(error: BaseException) -> bool:
 def evaluates(context: Context) -> Outcome:
     """A scalar tensor of floating point, without an exception."""
     loss = context.loss
+    given = f" (it was given a float64 tensor of shape ({context.subject.size},) on the CPU)"
+    if context.subject.kind == "module":
+        given = " (it was run in float64 on the CPU)"
 
     def body(w: Tensor) -> None:
         try:
@@ -52,7 +55,9 @@ def evaluates(context: Context) -> Outcome:
             try:
                 out = loss(w.clone())
             except Exception as again:
-                raise Violated(f"the loss raises {first_line(again)}") from error
+                raise Violated(f"the loss raises {first_line(again)}{given}") from error
+        if out is None:
+            raise Violated("the loss returns None: is a return missing in it?", measured="None")
         if not isinstance(out, Tensor):
             raise Violated(
                 f"the loss returns {type(out).__name__}, not a tensor: compute with torch from end "

@@ -122,7 +122,7 @@ class LinearFacts:
         two = len(shapes) == 2 and all(len(s) == 2 for s in shapes)
         if not two or shapes[1] != (1, shapes[0][0]):
             what = ", ".join(map(str, shapes))
-            return fails(f"not a two-layer linear network: its parameters are {what}"), None
+            return fails(f"its parameters are {what}"), None
         if not isinstance(x, Tensor) or x.numel() != x.shape[0] * shapes[0][1]:
             return undecided(f"the inputs are not known as one tensor: {GIVE}"), None
         data = x.detach().to(torch.float64).reshape(x.shape[0], -1)
@@ -140,7 +140,7 @@ class LinearFacts:
             off = float((seen - scale * want).abs().max())
             if not scale > 0 or off > 1e-9 * float(seen.abs().max()):
                 return fails(
-                    "not a two-layer linear network: its outputs are not A' W x",
+                    "its outputs are not A' W x",
                     self.facts.recipe(at, "random weights"),
                 ), None
         assert scale is not None
@@ -164,7 +164,7 @@ class LinearFacts:
         facts = self.facts
         sign = facts.nonnegative()
         if sign.verdict != "held":
-            return fails(f"not a two-layer linear network: {sign.message}", sign.point)
+            return fails(sign.message, sign.point)
         domain = facts.ctx.subject.domain
         powers = torch.tensor([[1.0, s**2, s**4] for s in RAYS], dtype=torch.float64)
         levels = []
@@ -183,21 +183,21 @@ class LinearFacts:
             rounding = 1e5 * torch.finfo(torch.float64).eps * float(values.abs().max())
             if off > rounding:
                 return fails(
-                    "not a two-layer linear network: on the ray through this point the loss is no "
+                    "on the ray through this point the loss is no "
                     f"a - b s^2 + c s^4 (off by {off:.3g})", here,
                 )  # fmt: skip
             a, b, c = (float(x) for x in fit)
             # a = |Y|^2/n, b = -2 Y.F/n, c = |F|^2/n: Cauchy-Schwarz.
             if b**2 - 4 * a * c > 1e3 * rounding * float(values.abs().max()):
                 return fails(
-                    "not a two-layer linear network: on the ray through this point the loss is "
+                    "on the ray through this point the loss is "
                     f"{a:.3g} + {b:.3g} s^2 + {c:.3g} s^4, no |s^2 F - Y|^2", here,
                 )  # fmt: skip
             levels.append((a, rounding, here))
         for level, rounding, here in levels:
             if abs(level - levels[0][0]) > 100 * (rounding + levels[0][1]):
                 return fails(
-                    "not a two-layer linear network: the value at 0 that rays lead to is "
+                    "the value at 0 that rays lead to is "
                     f"{level:.4g} here and {levels[0][0]:.4g} elsewhere", here,
                 )  # fmt: skip
         return undecided(f"the loss was given as a {facts.ctx.subject.kind}: {GIVE}")

@@ -186,8 +186,7 @@ class SphereFacts:
         worst = max(range(len(sums)), key=lambda k: abs(sums[k] - sums[0]))
         if abs(sums[worst] - sums[0]) > 1e-9 * scale:
             return fails(
-                f"no linear regression behind a batch norm: L(w) + L(-w) is {sums[worst]:.4g} here "
-                f"and {sums[0]:.4g} elsewhere, not constant",
+                f"L(w) + L(-w) is {sums[worst]:.4g} here and {sums[0]:.4g} elsewhere, not constant",
                 pairs[worst][0],
             )
         size = self.facts.ctx.subject.size
@@ -241,7 +240,7 @@ class SphereFacts:
             return undecided("the loss is not finite at some of the points of the fit")
         _, values, vectors = torch.linalg.svd(equations)
         if float(values[-1]) > 1e-9 * float(values[0]):
-            return fails("no linear regression behind a batch norm: no Sigma and Cov(x, y) fit")
+            return fails("no Sigma and Cov(x, y) fit the loss")
         if len(values) > 1 and float(values[-2]) <= 1e-9 * float(values[0]):
             return undecided("more than one pair Sigma, Cov(x, y) fits")
         half = size * (size + 1) // 2
@@ -251,8 +250,7 @@ class SphereFacts:
         eigenvalues, eigenvectors = torch.linalg.eigh(product)
         low = float(torch.linalg.eigvalsh(sigma)[0])
         if low < -1e-7 or float(eigenvalues[:-1].abs().max() if size > 1 else 0.0) > 1e-6:
-            return fails("no linear regression behind a batch norm: the Sigma that fits is no "
-                         "covariance")  # fmt: skip
+            return fails("the Sigma that fits is no covariance")
         c = eigenvectors[:, -1] * eigenvalues[-1].clamp(min=0).sqrt()
         w = self.directions[0].tensor
         level = (float(loss(w)) + float(loss(-w))) / 2
@@ -265,7 +263,7 @@ class SphereFacts:
             want = level - float(torch.dot(w, c)) / below
             if abs(float(loss(w)) - want) > 1e-6 * abs(level):
                 return fails(
-                    "no linear regression behind a batch norm: the best fit is off here",
+                    "the best fit is off here",
                     self.facts.recipe(w, "a random point"),
                 )
         return Quotient(level, sigma, c)

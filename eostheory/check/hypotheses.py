@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 HELD, FAILS, UNKNOWN = "held", "fails", "unknown"
 
-COMPUTED = frozenset(
-    ("evaluates", "pure", "deterministic", "double-precision", "differentiable", "gradient")
-    + ("hessian", "third-derivative", "symmetric-hessian")
-)
+COMPUTED = (
+    "evaluates", "pure", "deterministic", "double-precision",
+    "differentiable", "gradient", "hessian", "third-derivative", "symmetric-hessian",
+)  # fmt: skip
 """Checks of how the loss is computed: their failure says nothing about the loss that was meant."""
 
 

@@ -136,6 +136,8 @@ class _Made:
         ):
             return _of_module(loss, data, criterion, size, start)
         _unwanted("a function of a flat tensor", data=data, criterion=criterion)
+        if isinstance(loss, type):
+            raise TypeError(f"loss is the class {loss.__name__} itself: pass {loss.__name__}(...)")
         if not callable(loss):
             raise TypeError(
                 f"loss is {_kind(loss)}, expected a function of a flat tensor, a torch.nn.Module "

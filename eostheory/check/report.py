@@ -251,10 +251,14 @@ class LossReport:
         said = ", ".join(f"{n} {status}" for status, n in self.counts().items() if n)
         return f"<LossReport of {self.context.subject.name}: {said or 'nothing was run'}>"
 
-    def __str__(self) -> str:
+    def text(self, *, full: bool = False) -> str:
+        """What printing it shows; ``full`` lists every theorem and every check on its own."""
         from eostheory.check.text import render
 
-        return render(self.as_dict())
+        return render(self.as_dict(), full=full)
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def plain(value: Any) -> Any:

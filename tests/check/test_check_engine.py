@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from operator import methodcaller
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from eostheory.check.finding import Status, Undecided, Violated, passed, unknown
 from eostheory.check.inputs import remake
 from eostheory.check.recorded import ReplayError
 from eostheory.check.registry import Check
+from eostheory.check.text import render
 from eostheory.numeric.events import BecameNaN
 from eostheory.suite.errors import NothingSelected
 
@@ -362,6 +364,70 @@ def test_the_printed_report_names_every_check_and_shows_the_case(checks):
     assert "✓ fine" in text
     assert "w           torch.tensor([2, 0], dtype=torch.float64)" in text
     assert max(map(len, text.splitlines())) <= 110
+
+
+def test_in_short_nothing_is_said_twice_and_in_full_every_check_has_its_line(checks):
+    checks("small", small)
+    for name in ("one", "two"):
+        checks(name, fine)
+        checks(f"{name}-after", fine, "small")
+    report = check_loss(bowl, size=2)
+    short, full = str(report), report.text(full=True)
+    assert "✓ one, two: hold on 60 inputs" in short
+    assert "· one-after, two-after: need small, which failed" in short
+    assert "✗ small  see below" in short
+    assert short.count("w[0] is 2") == 1
+    for name in ("one", "two"):
+        assert f"✓ {name} " in full
+        assert f"· {name}-after " in full
+
+
+def entry(verdict, hypothesis=None, message="", code=None, claim=None):
+    point = None if code is None else {"code": code, "data": {}}
+    return {
+        "verdict": verdict,
+        "hypothesis": hypothesis,
+        "message": message,
+        "point": point,
+        "verdict_of_claim": claim,
+    }
+
+
+def test_theorems_are_told_by_paper_and_what_stands_in_their_way_once(checks):
+    checks("small", small)
+    document = check_loss(bowl, size=2).as_dict()
+    told = document["findings"][0]["message"]
+    document["applicability"] = {
+        "damian23/lemma-2": entry("applies"),
+        "damian23/thm-1": entry("applies"),
+        "damian23/lemma-4": entry("applies", claim="refuted"),
+        "lyu22/thm-4.2": entry("fails", "scale-invariant", "L(2 w) is off", "w = 1"),
+        "li22/thm-3": entry("fails", "linear with BN", "L(2 w) is off", "w = 1"),
+        "lyu22/lemma-1": entry("fails", "not small", f"small failed: {told}", "w = 2"),
+        "lyu22/thm-C.2": entry("unknown", "data", "how they were drawn"),
+    }
+    text = render(document)
+    assert " theorems: 3 apply, 3 do not apply, 1 undecided" in text
+    assert "  damian23: 3 apply\n   ✓ thm-1, lemma-2\n" in text
+    assert "   ✓ only as corrected; false as printed, see ERRATA.md: lemma-4" in text
+    assert "   ✗ scale-invariant, linear with BN: L(2 w) is off\n       at w = 1\n" in text
+    assert "       for lyu22 thm-4.2; li22 thm-3\n" in text
+    assert "   ✗ not small: small failed, see above\n       for lyu22 lemma-1\n" in text
+    assert "   ? data: how they were drawn\n" in text
+    for paper in ("damian23", "lyu22", "li22"):
+        assert f"\n  {paper}\n" in render(document, full=True)
+
+
+def test_a_loss_that_warns_is_heard_once(checks):
+    def warns(w):
+        warnings.warn("beware", UserWarning, stacklevel=2)
+        return (w**2).sum()
+
+    checks("fine", lambda ctx: ctx.property(ctx.loss, name="fine", w=ctx.points()))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        check_loss(warns, size=2)
+    assert [str(w.message) for w in heard] == ["beware"]
 
 
 # From here on with the real checks.
