@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from eostheory.curvature.products import SymmetricOperator
+from eostheory.numeric.events import OutOfScale
 
 ASYMMETRY = {torch.float64: 1e-6, torch.float32: 1e-2}
 """Relative asymmetry beyond which a matrix of products is no Hessian."""
@@ -18,7 +19,7 @@ def dense_hessian(products: SymmetricOperator) -> Tensor:
 
     Raises:
         ValueError: the products are not symmetric, so the gradient is that of no function; or
-            too large or small for their residuals to be numbers of the dtype.
+            too large or small for their residuals to be numbers of the dtype (OutOfScale).
     """
     eye = torch.eye(products.size, dtype=products.point.dtype, device=products.point.device)
     matrix = products.block(eye)
@@ -49,7 +50,7 @@ def check_size(products: Tensor) -> None:
     kind = torch.finfo(products.dtype)
     least, most = math.sqrt(kind.tiny) / (64 * kind.eps), math.sqrt(kind.max) / 1e3
     if size > 0 and not least <= size <= most:
-        raise ValueError(
+        raise OutOfScale(
             f"Hessian-vector products are of size {size:.3g}, where {products.dtype} can give no "
             f"residuals (it can from {least:.0e} to {most:.0e}); multiply the loss by a constant"
             f"{' or use float64' if products.dtype == torch.float32 else ''}"

@@ -76,6 +76,10 @@ class OutOfMemory(NumericEvent):
         self.device = device
 
 
+class OutOfScale(NumericEvent, ValueError):
+    """Numbers so large or small that products of two of them over- or underflow."""
+
+
 class WrongDerivative(NumericEvent):
     """A derivative that autograd returns is not that of the function that was given."""
 

@@ -554,6 +554,34 @@ def test_a_loss_that_always_raises_is_a_finding():
     jsonschema.validate(report.as_dict(), SCHEMA)
 
 
+def test_a_loss_beyond_the_range_of_its_numbers_is_no_error_of_ours(capfd):
+    """Nor do the linear algebra libraries complain on standard output."""
+
+    def steep(w):
+        return torch.exp(400 * w).sum()
+
+    report = check_loss(steep, size=2, profile="quick", checks=["finite", "simple-top-eigenvalue"])
+    assert report["simple-top-eigenvalue"].status is Status.UNKNOWN
+    assert "multiply the loss by a constant" in report["simple-top-eigenvalue"].message
+    assert report.exit_code == 1  # it overflows in a corner
+    check_loss(lambda w: (w @ w) * float("nan"), size=2, profile="quick")
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (lambda w: (torch.ones(2) @ w), "given a float64 tensor of shape (2,) on the CPU"),
+        (lambda w: None, "returns None: is a return missing"),
+        (lambda w: float(w.detach() @ w.detach()), "not a tensor"),
+        (lambda w: (w @ w)[None], ".squeeze()"),
+    ],
+)
+def test_first_mistakes_are_told_with_their_remedy(loss, told):
+    report = check_loss(loss, size=2, profile="quick", checks="evaluates")
+    assert told in report["evaluates"].message
+
+
 def test_every_need_of_every_check_exists_and_comes_before_it():
     from eostheory.check.catalogue import all_checks
 

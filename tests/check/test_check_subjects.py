@@ -130,6 +130,7 @@ def test_arguments_that_describe_no_loss_are_told_with_the_remedy():
     refused(ValueError, "size is 0", bowl, size=0)
     refused(TypeError, "size is 2.0", bowl, size=2.0)
     refused(TypeError, "loss is int '3', expected a function of a flat tensor", 3)
+    refused(TypeError, r"the class Linear itself: pass Linear\(", nn.Linear, size=2)
     refused(ValueError, r"Linear is no loss by itself: pass data=", linear)
     refused(ValueError, "pass criterion=", linear, (X, Y))
     refused(ValueError, "8 inputs, but 4 targets", linear, (X, Y[:4]), criterion=nn.MSELoss())
