@@ -82,14 +82,19 @@ class Space:
         off: Tensor = turn @ self.images - value * (turn @ self.basis)
         return off
 
-    def worst(self, wanted: int, tolerance: float, guard: float) -> int | None:
-        """The first pair that has not converged; None when all ``wanted`` have."""
+    def worst(self, wanted: int, tolerance: float, guard: float, further: int = 0) -> int | None:
+        """The first pair that has not converged; None when all ``wanted`` have.
+
+        The ``further`` ones are asked for a residual of twice the ``guard`` only.
+        """
         if len(self.basis) < wanted:
             return max(len(self.basis) - 1, 0)
-        values, _, residuals = self.ritz(wanted)
+        values, _, residuals = self.ritz(wanted + further)
         for index, residual in enumerate(residuals.tolist()):
             allowed = tolerance * self.scale
-            if index >= self.k:
+            if index >= wanted:
+                allowed = max(allowed, 2 * guard * self.scale)
+            elif index >= self.k:
                 # A gap is a gap only if the next pair is known well within it.
                 gap = float(values[self.k - 1] - values[index])
                 allowed = max(allowed, min(guard * self.scale, gap / 2))

@@ -4,17 +4,48 @@ The changes of the vector are fitted by an autoregression, ``d(t) = sum_j c_j d(
 recent history, and the fit is carried one step on.  This extrapolates smooth motion (one root
 near 1 per degree) and period-two oscillation (a root near -1) alike, and any growing or damped
 mixture, without being told which regime it is in.
+
+Where eigenvalues nearly cross, eigenvectors turn into one another fast, and no history of one of
+them tells where it will be; their span moves on smoothly.  There the blocks are turned towards the
+newest before they are carried on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 RIDGE = 1e-9
 """Relative size of the noise in eigenvectors below which the fit does not chase it."""
+
+
+MIXING = 0.05
+"""Overlap of a row with what was another one a step before, above which they turn together."""
+
+_LATELY = 3
+
+
+def mixing(blocks: Sequence[Tensor], k: int) -> bool:
+    """Whether one of the first k rows has lately turned towards another row."""
+    for new, old in list(pairwise(blocks))[:_LATELY]:
+        overlaps = (new[:k] @ old.T).abs()
+        overlaps.diagonal().zero_()
+        if float(overlaps.max()) > MIXING:
+            return True
+    return False
+
+
+def predict_span(blocks: Sequence[Tensor], order: int = 4) -> Tensor:
+    """The next rows (r, D), as a basis of their span, given earlier blocks, newest first."""
+    turned = [blocks[0]]
+    for block in blocks[1:]:
+        overlaps = (turned[-1] @ block.T).to("cpu", torch.float64)
+        left, _, right = torch.linalg.svd(overlaps)
+        turned.append((left @ right).to(block) @ block)
+    return torch.stack([_extrapolate(track, order) for track in torch.stack(turned, dim=1)])
 
 
 def predict(blocks: Sequence[Tensor], order: int = 4) -> Tensor:

@@ -1,7 +1,8 @@
 """Top eigenpairs of the Hessian along a trajectory, at a handful of products per step.
 
 Davidson's method on a block: it starts from where each eigenvector should be by now (an
-autoregression on its last positions), the next one below as a guard and one scout; it expands by
+autoregression on its last positions), the next one below as a guard and one scout; where they
+turn into one another, from where their span and one direction more should be; it expands by
 what a low-rank model of the Hessian, kept from step to step, proposes.  Only true products at
 this step enter the result.
 
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from eostheory.curvature.davidson import Space
 from eostheory.curvature.dense import dense_hessian
-from eostheory.curvature.history import predict
+from eostheory.curvature.history import mixing, predict, predict_span
 from eostheory.curvature.model import LowRank
 from eostheory.curvature.products import SymmetricOperator
 from eostheory.numeric.events import RepeatedTopEigenvalue, UnconvergedEigenpair
@@ -171,7 +172,8 @@ class Tracker:
             solution = self._solve(products)
             found, vectors = self._result(solution, products.count - before)
             self._check_simple(found)
-            self._past = [vectors, *self._past[: self.history - 1]]
+            alike = [block for block in self._past if block.shape == vectors.shape]
+            self._past = [vectors, *alike[: self.history - 1]]
             self._model.learn(solution.space.basis, solution.space.images, solution.space.small)
             self._patrol = solution.patrol
         self.calls += 1
@@ -232,12 +234,17 @@ class Tracker:
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + self.calls)
         tolerance = max(self.tolerance, FLOOR * torch.finfo(products.point.dtype).eps)
         patrol = self._patrol
+        together = bool(self._past) and mixing(self._past, self.k)
         if self._past:
-            space.extend(*predict(self._past))
+            # where they turn into one another, one more than the guard closes their span
+            rows = predict_span(self._past) if together else predict(self._apart())
+            space.extend(*rows)
             patrol = self._scout(space, draw)
         unchecked, most = cold, self.maximum
         while len(space.basis) < size and products.count - space.before < most:
-            worst = space.worst(wanted, tolerance, self.guard_tolerance)
+            worst = space.worst(wanted, tolerance, self.guard_tolerance, int(together))
+            if worst is None and len(space.basis) < self._followed(size):
+                worst = len(space.basis) - 1
             if worst is None:
                 if not unchecked:
                     break
@@ -251,6 +258,13 @@ class Tracker:
                 break
         self._check_converged(space, tolerance)
         return _Solution(space, cold and (not unchecked or len(space.basis) == size), patrol)
+
+    def _followed(self, size: int) -> int:
+        """Rows of the history: the pairs, the guard and one more."""
+        return min(self.k + 2, size)
+
+    def _apart(self) -> list[Tensor]:
+        return [block[: self.k + 1] for block in self._past]
 
     def _directions(self, space: Space, worst: int, draw: torch.Generator) -> Iterator[Tensor]:
         """Where to look for what pair ``worst`` lacks, best first."""
@@ -294,7 +308,7 @@ class Tracker:
 
     def _result(self, solution: _Solution, used: int) -> tuple[Eigenpairs, Tensor]:
         space = solution.space
-        values, vectors, residuals = space.ritz(min(self.k + 1, space.products.size))
+        values, vectors, residuals = space.ritz(self._followed(space.products.size))
         dtype = space.products.point.dtype
         vectors = self._signed(vectors)
         more = len(values) > self.k

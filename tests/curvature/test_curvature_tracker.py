@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from eostheory.curvature import Eigenpairs, Products, Tracker
+from eostheory.curvature.history import mixing, predict_span
 from eostheory.numeric.events import BecameNaN, RepeatedTopEigenvalue, UnconvergedEigenpair
 
 
@@ -358,3 +359,47 @@ def test_scipy_finds_the_same_pair():
     assert found.values.tolist() == pytest.approx(values[::-1].tolist(), rel=1e-10)
     overlap = (found.vectors.numpy() @ vectors[:, ::-1]).diagonal()
     assert np.abs(overlap) == pytest.approx(1, abs=1e-7)
+
+
+def mixing_matrices(count, size=80):
+    """Three largest eigenvalues that nearly cross while all of it drifts and swings."""
+    draw = torch.Generator().manual_seed(5)
+    values = torch.cat([torch.tensor([2.0, 1.997, 1.995]), torch.linspace(1.6, -0.3, size - 3)])
+    drift, swing = (torch.randn(size, size, generator=draw).double() for _ in range(2))
+    drift, swing = (m + m.T for m in (drift, swing))
+    for t in range(count):
+        yield rotated(values) + 2e-4 * t * drift + 2e-3 * (-1) ** t * swing
+
+
+def test_pairs_that_turn_into_one_another_are_followed():
+    tracker = Tracker(dense_below=0)
+    turned, before = [], None
+    for t, matrix in enumerate(mixing_matrices(24)):
+        again = Tracker.restored(tracker.state())
+        found = tracker(quadratic(matrix))
+        agree(found, matrix)
+        if t == 20:
+            assert torch.equal(again(quadratic(matrix)).vectors, found.vectors)
+        if before is not None:
+            turned.append(abs(float(found.vectors[0] @ before)))
+        before = found.vectors[0]
+    assert min(turned[10:]) < 0.99
+
+
+def test_a_span_is_predicted_whatever_its_rows_do_in_it():
+    draw = torch.Generator().manual_seed(1)
+    blocks, spans = [], []
+    for t in range(9):
+        span = torch.zeros(3, 7, dtype=torch.float64)
+        for row, speed in enumerate((0.01, 0.03)):
+            angle = torch.tensor(speed * t + 0.02 * (-1) ** t)
+            span[row, 2 * row], span[row, 2 * row + 1] = torch.cos(angle), torch.sin(angle)
+        span[2, 6] = 1.0
+        turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=draw).double())
+        spans.append(span)
+        blocks.insert(0, turn @ span)
+    assert mixing(blocks[1:], 1)
+    assert not mixing(spans, 1)
+    predicted, _ = torch.linalg.qr(predict_span(blocks[1:]).T)
+    off = spans[-1] - spans[-1] @ predicted @ predicted.T
+    assert float(off.norm()) < 1e-3
