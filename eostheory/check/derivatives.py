@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -11,6 +12,7 @@ from eostheory.check.context import Context
 from eostheory.check.differences import (
     NO_GRAPH,
     Comparison,
+    beside,
     gradient_at,
     length,
     noise,
@@ -35,6 +37,7 @@ from eostheory.numeric.events import NumericEvent
 
 GROUP = "derivatives"
 SMOOTH_ENOUGH = "the differences do not settle here: a kink is near, or the loss is very steep"
+ONLY_HERE = "autograd and the differences disagree at this point only, not beside it: a kink"
 ONE_SIDED = "the loss has no values on both sides"
 BELOW = ("evaluates", "pure", "deterministic", "double-precision", "differentiable")
 
@@ -61,6 +64,8 @@ def gradient(context: Context) -> Outcome:
             if found is None:
                 continue
             if found.wrong:
+                if not _wrong_beside(subject, w, block, signs):
+                    raise Undecided(ONLY_HERE)
                 parts.wrong, found = slopes.narrowed(block, signs, found)
                 raise wrong_gradient(slopes, parts.wrong, found)
             if found.told:
@@ -73,6 +78,16 @@ def gradient(context: Context) -> Outcome:
     return context.property(body, name="gradient", w=context.points())
 
 
+def _wrong_beside(subject: Subject, w: Tensor, block: Tensor, signs: Tensor) -> bool:
+    """Whether the slope along ``block`` is wrong at a neighbour of ``w`` as well."""
+    for near in beside(subject, w):
+        with contextlib.suppress(NumericEvent):
+            found = Slopes(subject, near, gradient_at(subject, near)).along(block, signs)
+            if found is not None and found.wrong:
+                return True
+    return False
+
+
 def _dense(w: Tensor, context: Context, name: str) -> Tensor:
     drawn = torch.randn(len(w), generator=context.generator(name), dtype=torch.float64).to(w)
     unit: Tensor = drawn / torch.linalg.vector_norm(drawn)
@@ -83,31 +98,42 @@ def _told_apart(
     subject: Subject,
     w: Tensor,
     u: Tensor,
-    exact: Tensor,
+    derivative: Callable[[Tensor], Tensor],
     lower: Callable[[Tensor], Tensor],
     screen: Callable[[], DerivativeCheck],
-) -> Comparison | float:
-    """The relative error where autograd is right, else what shows that it is wrong.
+) -> tuple[Tensor, Comparison | float]:
+    """The derivative along u, with its relative error where it is right, else what shows that it
+    is wrong.
 
     Most points are settled by the engine's own check; it takes the differences that agree best,
     which can mislead beside a kink, so that its doubts are looked at again with more steps.
     """
+    exact = derivative(w)
     try:
         first = screen()
         if first.conclusive and not first.wrong:
-            return first.error
+            return exact, first.error
     except (NumericEvent, ValueError, RuntimeError):
         pass  # a step beyond where the loss is defined; the steps below stay inside
-    at, taken = sampler(subject, lower, w, u)
-    scale = scale_of(w)
-    found = reliable(exact, at, taken, scale, noise(at, scale))
+
+    def compared(x: Tensor, found: Tensor) -> Comparison | None:
+        at, taken = sampler(subject, lower, x, u)
+        scale = scale_of(x)
+        return reliable(found, at, taken, scale, noise(at, scale))
+
+    found = compared(w, exact)
     if found is None:
         raise Undecided(ONE_SIDED)
     if not found.wrong and not found.told:
         raise Undecided(SMOOTH_ENOUGH)
-    if found.wrong:
-        return found
-    return found.error / found.size if found.size else 0.0
+    if not found.wrong:
+        return exact, found.error / found.size if found.size else 0.0
+    for near in beside(subject, w):
+        with contextlib.suppress(NumericEvent):
+            again = compared(near, derivative(near))
+            if again is not None and again.wrong:
+                return exact, found
+    raise Undecided(ONLY_HERE)
 
 
 def _wrong(what: str, exact: Tensor, found: Comparison, remedy: str) -> Violated:
@@ -137,15 +163,17 @@ def hessian(context: Context) -> Outcome:
     loss = subject.objective
 
     def body(w: Tensor, u: Tensor) -> float:
-        try:
-            exact = product_at(subject, w, u)
-        except (ValueError, RuntimeError) as error:
-            raise _no_derivative("second", error) from error
-        found = _told_apart(
+        def product(x: Tensor) -> Tensor:
+            try:
+                return product_at(subject, x, u)
+            except (ValueError, RuntimeError) as error:
+                raise _no_derivative("second", error) from error
+
+        exact, found = _told_apart(
             subject,
             w,
             u,
-            exact,
+            product,
             lambda x: gradient_at(subject, x),
             lambda: second_derivative_error(loss, w, u),
         )
@@ -174,15 +202,17 @@ def third_derivative(context: Context) -> Outcome:
     loss = subject.objective
 
     def body(w: Tensor, u: Tensor) -> float:
-        try:
-            exact = _third(subject, w, u)
-        except (ValueError, RuntimeError) as error:
-            raise _no_derivative("third", error) from error
-        found = _told_apart(
+        def third(x: Tensor) -> Tensor:
+            try:
+                return _third(subject, x, u)
+            except (ValueError, RuntimeError) as error:
+                raise _no_derivative("third", error) from error
+
+        exact, found = _told_apart(
             subject,
             w,
             u,
-            exact,
+            third,
             lambda x: product_at(subject, x, u),
             lambda: third_derivative_error(loss, w, u),
         )

@@ -93,6 +93,19 @@ def sampler(
     return at, taken
 
 
+def beside(subject: Subject, w: Tensor) -> list[Tensor]:
+    """Points next to ``w`` that no symmetry singles out.
+
+    Inputs shrink to 0 and 1, where many kinks meet (all of a ReLU network at once): autograd picks
+    a side of each, and what it adds up is none of the one-sided derivatives.  A wrong formula is
+    wrong beside such a point as well.
+    """
+    way = torch.cos(0.7 + 2.3 * torch.arange(len(w), dtype=w.dtype, device=w.device))
+    way = way * (scale_of(w) / torch.linalg.vector_norm(way))
+    near = [w + part * way for part in (1e-2, -1e-2, 1e-3, -1e-3)]
+    return [x for x in near if allowed_point(subject, x)][:2]
+
+
 def length(x: Tensor) -> float:
     """Euclidean length of a scalar or a vector, also of huge and tiny ones."""
     most = float(x.abs().max()) if x.numel() else 0.0
