@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 
 from eostheory.check.context import Context
 from eostheory.check.finding import Outcome, failed, not_applicable, passed, unknown
-from eostheory.check.orders import Order, measure_order
+from eostheory.check.orders import Order, all_met, measure_order, told, until_settled
 from eostheory.check.predictions_sharpening import on_a_run
-from eostheory.check.reduction_runs import Valley, follow, transition
+from eostheory.check.reduction_runs import Followed, Transition, Valley, follow, transition
 from eostheory.check.registry import check
 from eostheory.check.run import RealRun
 from eostheory.numeric.events import NumericEvent
@@ -18,6 +18,9 @@ NEEDS = ("smooth", "third-derivative", "simple-top-eigenvalue", "minimizer-manif
 
 RATES = 0.1, 0.05, 0.025
 """Rates eta of the runs; gradient descent has a weight decay of about ``eta^2 / 2``."""
+
+STATES = (0.5, 0.5), (0.8, -0.5)
+"""``(h, u)`` before two steps, on both sides of the edge."""
 
 TIME = 0.4
 """Time of the flow over which it is followed."""
@@ -95,20 +98,13 @@ def sharpness_reduction_flow(ctx: Context) -> Outcome:
             f"the sharpness is stationary along the manifold of minimizers (slope {slope:.2g}): "
             f"the flow rests"
         )
-    runs = [follow(valley, eta, TIME) for eta in RATES]
-    orders = {
-        "distance": measure_order(
-            RATES, [one.distance for one in runs], [eta**0.5 for eta in RATES], 0.5
-        ),
-        # What the oscillation of size eta hides.
-        "distance of the two-step mean": measure_order(
-            RATES, [one.drift for one in runs], [eta**0.5 * runs[-1].moved for eta in RATES], 0.5
-        ),
-    }
+    runs, orders = until_settled(
+        lambda eta: follow(valley, eta, TIME), RATES, _of_flow, len(RATES) + 1
+    )
     last = runs[-1]
     message = (
         f"{_how(valley)} follows a flow that moves {last.moved:.3g} on a manifold of dimension "
-        f"{valley.dimension}, eta = {', '.join(f'{eta:g}' for eta in RATES)}: {_told(orders)}"
+        f"{valley.dimension}, eta = {', '.join(f'{one.eta:g}' for one in runs)}: {told(orders)}"
     )
     more: dict[str, Any] = {
         "measured": last.drift, "expected": 0.0, "tolerance": last.eta**0.5 * last.moved,
@@ -132,43 +128,58 @@ def rms_drift(ctx: Context) -> Outcome:
     valley = _valley(ctx)
     if isinstance(valley, Outcome):
         return valley
-    orders: dict[str, Order] = {}
-    rates = tuple(eta / 2 for eta in RATES)
-    rows: list[tuple[float, float, float]] = []
-    for h, u in ((0.5, 0.5), (0.8, -0.5)):
-        found = [transition(valley, eta, h, u) for eta in rates]
-        for k, name in enumerate("hu"):
-            errors = [abs(one.changes[k] - one.predicted[k]) for one in found]
-            orders[f"{name} from ({h:g}, {u:g})"] = measure_order(
-                rates, errors, [eta**2 for eta in rates], 2
-            )
-        rows += [(one.eta, one.changes[1], one.predicted[1]) for one in found]
+    runs, orders = until_settled(
+        lambda eta: tuple(transition(valley, eta, h, u) for h, u in STATES),
+        [eta / 2 for eta in RATES], _of_transitions, len(RATES) + 3,
+    )  # fmt: skip
+    rates = [pair[0].eta for pair in runs]
+    rows = [(one.eta, one.changes[1], one.predicted[1]) for pair in runs for one in pair]
     message = (
         f"two steps of {_how(valley)}, eta = {', '.join(f'{eta:g}' for eta in rates)}: "
-        f"{_told(orders)}"
+        f"{told(orders)}"
     )
     series = {
         name: [row[k] for row in rows] for k, name in enumerate(("eta", "change", "predicted"))
     }
     more: dict[str, Any] = {
         "measured": rows[-1][1], "expected": rows[-1][2], "tolerance": rates[-1] ** 2,
-        "examples": 2 * len(rates), "series": series,
+        "examples": len(rows), "series": series,
     }  # fmt: skip
     return _verdict(
         orders, message, "the transition (22), (24) is not what they are", "smaller rates", more
     )
 
 
-def _told(orders: dict[str, Order]) -> str:
-    return "; ".join(f"{name} {order}" for name, order in orders.items())
+def _of_flow(runs: list[Followed]) -> dict[str, Order]:
+    rates = [one.eta for one in runs]
+    roots, moved = [eta**0.5 for eta in rates], runs[-1].moved
+    return {
+        "distance": measure_order(rates, [one.distance for one in runs], roots, 0.5),
+        # What the oscillation of size eta hides.
+        "distance of the two-step mean": measure_order(
+            rates, [one.drift for one in runs], [root * moved for root in roots], 0.5
+        ),
+    }
+
+
+def _of_transitions(runs: list[tuple[Transition, ...]]) -> dict[str, Order]:
+    rates = [pair[0].eta for pair in runs]
+    found = {}
+    for n, (h, u) in enumerate(STATES):
+        for k, name in enumerate("hu"):
+            errors = [abs(pair[n].changes[k] - pair[n].predicted[k]) for pair in runs]
+            noise = [pair[n].noise[k] for pair in runs]
+            found[f"{name} from ({h:g}, {u:g})"] = measure_order(
+                rates, errors, [eta**2 for eta in rates], 2, noise
+            )
+    return found
 
 
 def _verdict(
     orders: dict[str, Order], message: str, wrong: str, decides: str, more: dict[str, Any]
 ) -> Outcome:
-    kinds = {order.kind for order in orders.values()}
-    if kinds <= {"meets", "exact"}:
+    if all_met(orders):
         return passed(message, **more)
-    if "breaks" in kinds:
+    if any(order.kind == "breaks" for order in orders.values()):
         return failed(f"{message}: {wrong}", **more)
     return unknown(f"{message}: the slopes have not settled; {decides} would decide", **more)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.integrate import RK45
+from scipy.integrate import LSODA, RK45
 from torch import Tensor
 
 from eostheory.curvature import Products, Tracker, dense_hessian
@@ -39,6 +39,15 @@ OFFSET = 0.5
 
 C_B = 2.0
 """``(1 - beta) / eta^2``."""
+
+BUDGET = 12_000
+"""Gradients (a Hessian counts as D) that all flows to the manifold of one loss may take."""
+
+STEPS = 200
+"""Steps of the sharpness-reduction flow, each with some Hessians."""
+
+ACCURACY = 1e-10
+"""Of the flow to the manifold, a step."""
 
 
 class Valley:
@@ -62,7 +71,11 @@ class Valley:
     def __init__(self, objective: Objective, near: Tensor, *, spherical: bool) -> None:
         self.objective, self.spherical = objective, spherical
         self.minimizers = Minimizers(objective, near, spherical=spherical)
-        self.point = self.minimizers.relaxed(near)
+        self.spent = 0
+        try:
+            self.point = self.minimizers.nearest(near)
+        except NoConvergence:
+            self.point = self.relaxed(near)
         with Products(objective, self.point) as products:
             pair = Tracker(1)(products)
             self.sharpness, self.u = float(pair.values[0]), pair.vectors[0]
@@ -85,11 +98,62 @@ class Valley:
         found: Array = (-rate * slope.direction).cpu().to(torch.float64).numpy()
         return found
 
+    def relaxed(self, w: Tensor) -> Tensor:
+        """Where gradient flow from ``w`` ends: along stiff directions too, so implicitly, and by
+        Newton's method where that is short against the way.
+
+        Raises:
+            NoConvergence: not within ``BUDGET``.
+        """
+        one = self.minimizers
+        start = w / torch.linalg.vector_norm(w) if self.spherical else w.detach().clone()
+
+        def field(_time: float, y: Array) -> Array:
+            self.spent += 1
+            _, gradient = self.objective.value_and_gradient(one.tensor(y))
+            found: Array = -gradient.cpu().to(torch.float64).numpy()
+            return found
+
+        def slopes(_time: float, y: Array) -> Array:
+            self.spent += len(start)
+            with Products(self.objective, one.tensor(y)) as products:
+                found: Array = -dense_hessian(products).cpu().to(torch.float64).numpy()
+            return found
+
+        y = start.cpu().to(torch.float64).numpy()
+        # How far there is to go says what is accurate.
+        size = float(np.linalg.norm(field(0.0, y)))
+        noise = 1e3 * torch.finfo(self.objective.dtype).eps
+        goal = max(1e-2 * size, noise)
+        flow = LSODA(field, 0.0, y, math.inf, jac=slopes, rtol=ACCURACY, atol=1e-2 * ACCURACY)
+        while self.spent < BUDGET:
+            left = float(np.linalg.norm(field(0.0, flow.y)))
+            if left <= goal:
+                here = one.tensor(flow.y)
+                way = float(torch.linalg.vector_norm(here - start))
+                try:
+                    found = one.nearest(here)
+                except NoConvergence:  # still too far for Newton's method
+                    if left <= noise:
+                        raise
+                else:
+                    # What Newton's method misses along the manifold is of second order.
+                    if float(torch.linalg.vector_norm(found - here)) <= 1e-3 * way or left <= noise:
+                        return found
+                goal = max(0.1 * left, noise)
+            flow.step()
+            if flow.status == "failed":
+                break
+        raise NoConvergence(
+            f"the gradient along the flow to a minimizer (within {BUDGET} gradients in all)",
+            float(np.linalg.norm(field(0.0, flow.y))), goal,
+        )  # fmt: skip
+
     def flow(self, time: float) -> Tensor:
         """The minimizer that the sharpness-reduction flow is at."""
         while self._solver.t < time:
             self._solver.step()
-            if self._solver.status == "failed":
+            if self._solver.status == "failed" or len(self._pieces) >= STEPS:
                 raise NoConvergence("time of the flow", float(self._solver.t), time)
             self._pieces.append((float(self._solver.t), self._solver.dense_output()))
         if time == 0.0:
@@ -203,6 +267,7 @@ class Transition:
         h, u: before, as read off.
         changes: of h and u, as they were.
         predicted: as (22) and (24) say.
+        noise: of the changes of h and u, by the accuracy of the flow to the manifold.
     """
 
     eta: float
@@ -210,6 +275,7 @@ class Transition:
     u: float
     changes: tuple[float, float]
     predicted: tuple[float, float]
+    noise: tuple[float, float]
 
 
 def transition(valley: Valley, eta: float, h: float, u: float) -> Transition:
@@ -226,15 +292,18 @@ def transition(valley: Valley, eta: float, h: float, u: float) -> Transition:
     h0, u0 = before
     change_h = -2 * eta * u0 * h0
     change_u = FASTER * 4 * eta * h0**2 * (2 * C_B + slope**2) - 2 * eta * C_B
+    # Two projections, each off by the accuracy; u moves with 2 log lambda_1, over eta.
+    off = 2 * ACCURACY * float(torch.linalg.vector_norm(valley.point)) / eta
     return Transition(
-        eta, h0, u0, (after[0] - h0, after[1] - u0), (change_h, change_u)
+        eta, h0, u0, (after[0] - h0, after[1] - u0), (change_h, change_u),
+        (off, 2 * (1 + slope) * off),
     )  # fmt: skip
 
 
 def _state(valley: Valley, descent: Descent) -> tuple[tuple[float, float], float]:
     """``(h, u)`` of (15), and ``|grad_Gamma log lambda_1|``, at the projection phi of theta."""
     theta = descent.theta
-    phi = valley.minimizers.relaxed(theta, rtol=1e-6)
+    phi = valley.relaxed(theta)
     with Products(valley.objective, phi) as products:
         pair = Tracker(1)(products)
     v1 = pair.vectors[0]
