@@ -571,7 +571,7 @@ def test_a_loss_beyond_the_range_of_its_numbers_is_no_error_of_ours(capfd):
 @pytest.mark.parametrize(
     ("loss", "told"),
     [
-        (lambda w: (torch.ones(2) @ w), "given a float64 tensor of shape (2,) on the CPU"),
+        (lambda w: torch.ones(2) @ w, "given a float64 tensor of shape (2,) on the CPU"),
         (lambda w: None, "returns None: is a return missing"),
         (lambda w: float(w.detach() @ w.detach()), "not a tensor"),
         (lambda w: (w @ w)[None], ".squeeze()"),
