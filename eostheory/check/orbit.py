@@ -26,7 +26,7 @@ AWAY = 1.05
 """Where descent starts, in delta along u: near the orbit, and not on it."""
 
 REST = 1e-3
-"""Amplitudes that change by less than this part of their way from delta are at rest."""
+"""Amplitudes that will change by less than this part of delta are at rest."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Orbit:
             "leaves" (they go away, or no nearer).
         sharpness: two-step mean of ``u . H u`` at the end, u of theta.
         amplitude: mean of ``|u . v|`` over two steps at the end.
+        damping: ``|H grad S^perp| / |grad S^perp|`` off u; 0 where that is rounding.
         epsilon: of this drive.
         series: amplitudes by step.
     """
@@ -49,6 +50,7 @@ class Orbit:
     kind: str
     sharpness: float
     amplitude: float
+    damping: float
     epsilon: float
     steps: int
     series: dict[str, list[float]] = field(repr=False)
@@ -88,13 +90,14 @@ def find_orbit(objective: Objective, center: Center, eta: float, scale: float, s
         sizes.append((pair[0] + pair[1]) / 2)
         if max(pair) > 3 * AWAY * delta:
             kind = "leaves"
-        elif len(sizes) % 64 == 0:
-            kind = _settled(sizes, delta)
+        elif len(sizes) % 32 == 0 or step >= steps:
+            kind = _settled(sizes, delta, cycle(scale * found.epsilon) // 2)
     last = [_rayleigh(loss, w, u)]
     _, gradient = loss.value_and_gradient(w)
     last.append(_rayleigh(loss, w - eta * gradient, u))
     return Orbit(
-        scale, limit, kind or _trend(sizes), sum(last) / 2, sizes[-1], scale * found.epsilon, step,
+        scale, limit, kind or _trend(sizes), sum(last) / 2, sizes[-1],
+        _damping(center), scale * found.epsilon, step,
         {"step": [2.0 * k for k in range(len(sizes))], "amplitude": sizes},
     )  # fmt: skip
 
@@ -116,10 +119,26 @@ def _swing(sizes: list[float]) -> float:
     return max(sizes) - min(sizes)
 
 
-def _settled(sizes: list[float], delta: float) -> str:
-    """At rest when a whole slow cycle, the last half of what was seen, hardly moves."""
-    tail = sizes[len(sizes) // 2 :]
-    return "attracts" if _swing(tail) <= REST * delta else ""
+def _settled(sizes: list[float], delta: float, whole: int) -> str:
+    """At rest when a whole cycle of the slow oscillation hardly moves, and all those to come, which
+    are smaller by the same factor each as this one is than the one before, add up to little."""
+    if len(sizes) < 2 * whole:
+        return ""
+    now, before = _swing(sizes[-whole:]), _swing(sizes[-2 * whole : -whole])
+    if now <= 1e-3 * REST * delta:
+        return "attracts"
+    rest = now / (1 - now / before) if now < before else math.inf
+    return "attracts" if rest <= REST * delta else ""
+
+
+def _damping(center: Center) -> float:
+    across = center.across
+    image = center.products(across)
+    image = image - torch.dot(image, center.u) * center.u
+    length = float(torch.linalg.vector_norm(across))
+    found = float(torch.linalg.vector_norm(image)) / length if length > 0 else 0.0
+    # The residual of u leaves as much of the sharpness.
+    return found if found > 1e-6 * center.sharpness else 0.0
 
 
 def _trend(sizes: list[float]) -> str:

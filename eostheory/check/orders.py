@@ -109,17 +109,11 @@ def until_settled(
     runs = [run(scale) for scale in scales]
     orders, scale = judge(runs), scales[-1]
     with suppress(NumericEvent):
-        while len(runs) < most and undecided(orders):
+        while len(runs) < most and not all_met(orders):
             scale = scale / 2
             runs.append(run(scale))
             orders = judge(runs)
     return runs, orders
-
-
-def undecided(orders: dict[str, Order]) -> bool:
-    """Whether smaller scales may tell more: nothing is wrong yet, and not everything right."""
-    kinds = {order.kind for order in orders.values()}
-    return "unclear" in kinds and "breaks" not in kinds
 
 
 def all_met(orders: dict[str, Order]) -> bool:

@@ -22,7 +22,7 @@ from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import Center
-from eostheory.training.constrained import ConstrainedTrajectory
+from eostheory.training.constrained import ConstrainedStep, ConstrainedTrajectory
 from eostheory.training.generalized import GeneralizedDynamics
 from eostheory.training.predicted import PredictedDynamics, advance
 
@@ -41,7 +41,7 @@ class Compared:
         scale: s.
         epsilon, delta: at the start.
         errors: largest error of deviation, sharpness and loss.
-        excluded: how much of the deviation the terms make that assumption 5 excludes.
+        noise: how far these may be off, by the projections that the trajectory did not finish.
         second: largest second eigenvalue, times eta/2.
         series: columns by step.
     """
@@ -50,7 +50,7 @@ class Compared:
     epsilon: float
     delta: float
     errors: tuple[float, float, float]
-    excluded: float
+    noise: tuple[float, float, float]
     second: float
     series: Mapping[str, list[float]] = field(repr=False)
 
@@ -84,14 +84,14 @@ def compare(
     scale: float,
     time: float,
     *,
-    terms: bool = False,
     general: bool = False,
+    complete: bool = False,
 ) -> Compared:
     """Gradient descent on ``L_s`` from ``theta + KICK delta u``, for ``time / epsilon`` steps.
 
     Args:
-        terms: find ``excluded``, too: a third derivative more per step.
         general: predict with the generalized dynamics.
+        complete: put the terms back that assumption 5 excludes: a third derivative more per step.
 
     Raises:
         NumericEvent: there is no constrained trajectory, or descent diverges.
@@ -106,11 +106,12 @@ def compare(
     )  # fmt: skip
     if float(torch.dot(trajectory.here.center.u, center.u)) < 0:
         w = 2 * center.point - w
-    dynamics = DYNAMICS[general](trajectory, w)
+    made = completed(DYNAMICS[general]) if complete else DYNAMICS[general]
+    dynamics = made(trajectory, w)
     follow = Tracker(1, repeated="keep", dense_below=64)
     rows: list[tuple[float, ...]] = []
     worst = [0.0, 0.0, 0.0]
-    left, excluded, second = torch.zeros_like(w), 0.0, 0.0
+    off_by, noise, second = 0.0, [0.0, 0.0, 0.0], 0.0
     for step in range(math.ceil(time / epsilon) + 1):
         here = trajectory.here
         with Products(loss, w, step=step) as products:
@@ -125,25 +126,45 @@ def compare(
             (step, top, seen.sharpness, value, seen.loss, float(torch.linalg.vector_norm(v)),
              seen.deviation)
         )  # fmt: skip
-        if terms:
-            left = _excluded(here.center, left, seen.v, eta)
-            excluded = max(excluded, float(torch.linalg.vector_norm(left)))
+        at = here.center
+        length = float(torch.linalg.vector_norm(v))
+        # theta' itself, and u by the residual over the gap, which turns what is along u.
+        off_by += here.residual + length * at.residual / max(top - at.next_value, at.residual)
+        steep = float(torch.linalg.vector_norm(at.slope))
+        slope = float(torch.linalg.vector_norm(at.gradient)) + 2 / eta * length
+        worse = (off_by, steep * off_by + at.residual, slope * off_by)
+        noise = [max(a, b) for a, b in zip(noise, worse, strict=True)]
         w = checked(w - eta * gradient, step)
         advance(trajectory, dynamics)
     trajectory.here.center.products.close()
     names = ("step", "sharpness", "predicted sharpness", "loss", "predicted loss", "deviation",
              "predicted deviation")  # fmt: skip
     series = {name: [float(row[k]) for row in rows] for k, name in enumerate(names)}
-    return Compared(scale, epsilon, delta, (worst[0], worst[1], worst[2]), excluded, second, series)
+    return Compared(
+        scale, epsilon, delta, (worst[0], worst[1], worst[2]), (noise[0], noise[1], noise[2]),
+        second, series,
+    )  # fmt: skip
 
 
-def _excluded(center: Center, left: Tensor, v: Tensor, eta: float) -> Tensor:
-    """One step of what the terms of third order off u add up to, which the theorem leaves out."""
-    off = v - torch.dot(center.u, v) * center.u
-    moved = left - eta * center.products(left)
-    moved = moved - eta / 2 * center.products.third(off, off)
-    out: Tensor = moved - torch.dot(center.u, moved) * center.u
-    return out
+def completed(base: type[PredictedDynamics]) -> type[PredictedDynamics]:
+    """Predicted dynamics with ``-eta/2 D^3 L[v_perp, v_perp, .]``, which assumption 5 excludes."""
+
+    class Completed(base):  # type: ignore[misc, valid-type]
+        def push(self, here: ConstrainedStep) -> None:
+            u = here.center.u
+            off = self.v - torch.dot(u, self.v) * u
+            push = -self.eta / 2 * here.center.products.third(off, off)
+            self._along = float(torch.dot(push, u))
+            self._across = push - self._along * u
+            super().push(here)
+
+        def land(self, after: ConstrainedStep) -> None:
+            super().land(after)
+            u = after.center.u
+            across = self._across - torch.dot(self._across, u) * u
+            self.v = self.v + across + self._along * u
+
+    return Completed
 
 
 class Minus:

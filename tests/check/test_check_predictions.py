@@ -10,9 +10,10 @@ from eostheory.check import predictions_sharpening as sharpening
 from eostheory.check import reduction_runs, tilted
 from eostheory.check.context import Context
 from eostheory.check.finding import Status
-from eostheory.check.orders import measure_order
+from eostheory.check.orders import measure_order, until_settled
 from eostheory.check.profiles import PROFILES
 from eostheory.check.subject import Subject
+from eostheory.check.way import Waypoint, level
 from eostheory.numeric.manifolds import flat_manifold, spherical_manifold
 from eostheory.numeric.objective import Objective, module_objective
 from eostheory.numeric.toys import damian_toy
@@ -139,6 +140,7 @@ class Wrong(PredictedDynamics):
 @pytest.mark.parametrize("loss", ["toy", pytest.param("quartic", marks=pytest.mark.slow)])
 def test_a_wrong_coefficient_of_the_prediction_fails(loss, monkeypatch):
     monkeypatch.setattr(tilted, "DYNAMICS", (Wrong, Wrong))
+    monkeypatch.setattr(dynamics, "MORE", 0)
     quartic = block_quartic(1, 3, 0.5, 0.1, bulk=1)
     ctx = context(TOY, AT) if loss == "toy" else context(quartic, [0.01] * quartic.dim)
     found = dynamics.predicted_dynamics(ctx)
@@ -146,7 +148,8 @@ def test_a_wrong_coefficient_of_the_prediction_fails(loss, monkeypatch):
     assert "eq. (6)" in found.message
 
 
-def test_where_the_loss_along_u_is_no_parabola_assumption_3_is_named():
+def test_where_the_loss_along_u_is_no_parabola_assumption_3_is_named(monkeypatch):
+    monkeypatch.setattr(dynamics, "MORE", 0)
     found = dynamics.predicted_dynamics(context(toy(0.2, -1.0), AT))
     assert found.status is Status.NOT_APPLICABLE
     assert "Assumption 3" in found.message
@@ -273,6 +276,81 @@ def test_orders_are_told_apart_with_an_interval():
     assert kind([1e-9] * 3) == "exact"
     assert kind([1e-2, 1e-4, 3e-4]) == "unclear"
     assert kind([1e-2, float("nan"), 1e-4]) == "unclear"
+
+
+def test_an_order_that_still_changes_is_neither_right_nor_wrong():
+    # 9.8 - 340 eta + ...: of order 2 in the end, with slopes of 1.0 to 1.2 where it is looked at.
+    scales = [0.05, 0.025, 0.0125]
+    bounds = [s**2 for s in scales]
+    rising = measure_order(scales, [1.0, 0.49, 0.213], bounds, 2)
+    assert rising.kind == "unclear"
+    steady = measure_order(scales, [1.0, 0.49, 0.2401], bounds, 2)
+    assert steady.kind == "breaks"
+    # What may be noise does not tell either.
+    assert measure_order(scales, [1.0, 0.49, 0.24], bounds, 2, [0.2] * 3).kind == "unclear"
+    assert measure_order(scales, [1.0, 0.49, 0.24], bounds, 2, [2.0] * 3).kind == "exact"
+
+
+def test_scales_are_added_until_the_order_is_known():
+    def judge(runs):
+        scales = [s for s, _ in runs]
+        errors = [s**2 * abs(1 - 22 * s) for s in scales]
+        return {"u": measure_order(scales, errors, [s**2 for s in scales], 2)}
+
+    def at(s):
+        return s, None
+
+    few, orders = until_settled(at, [0.05, 0.025, 0.0125], judge, 3)
+    assert len(few) == 3
+    assert orders["u"].kind == "unclear"
+    runs, orders = until_settled(at, [0.05, 0.025, 0.0125], judge, 8)
+    assert orders["u"].kind == "meets"
+    assert 4 <= len(runs) < 8
+
+
+def test_where_the_hessian_damps_the_slope_of_the_sharpness_the_limit_is_another():
+    def loss(w):
+        x, y, z = w
+        return (40 + y) * x**2 / 2 + (y - 1) ** 2 / 2 + 3 * z**2 / 2 - 0.02 * x**4
+
+    found = dynamics.limiting(context(loss, [0.1, -1, 0.5], learning_rate=0.05))
+    assert found.status is Status.NOT_APPLICABLE
+    assert "damps grad S" in found.message
+    # y = 0.08 a^2 and a^2 = 2 (alpha - y): a = delta / sqrt(1.16).
+    assert "0.928 delta" in found.message
+
+
+def test_third_derivatives_off_u_are_what_assumption_5_leaves_out():
+    # grad S = e_y; y drives itself by -30 y^2 / 2, which theorem 1 leaves out.
+    found = dynamics.predicted_dynamics(
+        context(lambda w: TOY(w) + 5 * w[1] ** 3, [0.1, 0.0, 0.0], learning_rate=0.0999)
+    )
+    assert found.status is not Status.FAIL, found.message
+
+
+def test_a_flow_to_the_manifold_has_a_budget(monkeypatch):
+    loss = flat_manifold(5, 3, 3)
+    ctx = context(loss, loss.some_minimizer(1) + 0.3 * loss.point(5))
+    valley = flow._valley(ctx)
+    away = valley.point + 0.05 * valley.u
+    right = valley.minimizers.relaxed(away, rtol=1e-9)
+    assert valley.relaxed(away) == pytest.approx(right, abs=1e-8)
+    assert valley.spent < 1000
+    monkeypatch.setattr(reduction_runs, "BUDGET", valley.spent + 20)
+    found = flow.rms_drift(ctx)
+    assert found.status is Status.UNKNOWN
+    assert "gradients in all" in found.message
+
+
+def test_the_edge_is_above_every_sharpness_before_it():
+    def at(time, sharpness, alpha=1.0):
+        return Waypoint(torch.zeros(1), time, 0.0, sharpness, alpha, 1e-9)
+
+    falls_first = tuple(at(t, s) for t, s in enumerate((3.0, 1.0, 2.0, 2.5, 4.0, 5.0)))
+    low, best, edge = level(falls_first)
+    assert max(p.sharpness for p in falls_first[low:best]) < edge < falls_first[best].sharpness
+    assert level(tuple(at(t, 1.0) for t in range(4))) is None
+    assert level(tuple(at(t, -5.0 + t) for t in range(4))) is None
 
 
 def test_a_run_that_is_not_finite_is_unknown():
