@@ -66,6 +66,7 @@ def run(settings: Settings, session: Session) -> None:
             decay=settings.decay,
             measure=("sharpness", "spherical"),
             scale_invariant=True,
+            tracker=settings.tracker(),
             observe=problem.observed(SINGULAR),
             **session.recording("close-up", checkpoint_every=100),
         )

@@ -65,6 +65,7 @@ def run(settings: Settings, session: Session) -> None:
                 every=settings.every if first else COARSE,
                 measure=("sharpness", "spherical") if first else (),
                 scale_invariant=True,
+                tracker=settings.tracker(),
                 observe=problem.observed(SINGULAR if first else 3),
                 **session.recording(part, checkpoint_every=2000),
             )
@@ -102,9 +103,9 @@ def draw_all(settings: Settings, results: Results) -> Figure:
     """Test losses of all draws, and where the paper's begins and ends."""
     figure, (left, right) = panels(1, 2, width=4.6)
     for number, one in enumerate(draws(settings, results)):
-        style = {"linewidth": 1.6 if number == 0 else 0.7, "color": COLOURS[number % 7]}
-        left.semilogy(one.step, one.test, **style)
-        right.plot(one.step, one.second - one.third, **style)
+        width, colour = 1.6 if number == 0 else 0.7, COLOURS[number % 7]
+        left.semilogy(one.step, one.test, linewidth=width, color=colour)
+        right.plot(one.step, one.second - one.third, linewidth=width, color=colour)
     for value in (1.12, 0.013):
         left.axhline(value, color="black", linewidth=0.7, linestyle=":")
     label(left, "step", "test loss", "Test loss of every draw (dotted: the paper's 1.12, 0.013)")

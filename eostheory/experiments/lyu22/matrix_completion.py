@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from eostheory.curvature import Tracker
 from eostheory.experiments.experiment import Finding, setting
 from eostheory.experiments.plots import label, legend, panels
 from eostheory.numeric.objective import Objective
@@ -48,6 +49,11 @@ class Common:
     precision: str = setting(
         "float32", "of the arithmetic of the descent", choices=tuple(PRECISIONS)
     )
+
+    def tracker(self) -> Tracker:
+        """What follows the sharpness: to an accuracy that the precision allows near crossings."""
+        tolerance = 3e-5 if self.precision == "float32" else 1e-8
+        return Tracker(1, tolerance=tolerance, repeated="keep")
 
     def problem(self, seeds: Sequence[int], observations: int, device: torch.device) -> Completion:
         """One draw for each seed."""

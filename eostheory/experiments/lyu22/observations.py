@@ -59,6 +59,7 @@ def run(settings: Settings, session: Session) -> None:
                 every=settings.every,
                 measure=("sharpness", "spherical"),
                 scale_invariant=True,
+                tracker=settings.tracker(),
                 observe=problem.observed(4),
                 **session.recording(part, checkpoint_every=500),
             )
