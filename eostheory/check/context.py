@@ -63,12 +63,22 @@ class Context:
 
     def points(self) -> SearchStrategy[Recipe]:
         """Points of the domain, small and with few digits first."""
+        return self._points
+
+    def directions(self) -> SearchStrategy[Recipe]:
+        """Unit vectors (D,), coordinate directions first."""
+        return self._directions
+
+    # Made once: bounds of a million coordinates take seconds.
+
+    @cached_property
+    def _points(self) -> SearchStrategy[Recipe]:
         from eostheory.check.inputs import points
 
         return points(self.subject)
 
-    def directions(self) -> SearchStrategy[Recipe]:
-        """Unit vectors (D,), coordinate directions first."""
+    @cached_property
+    def _directions(self) -> SearchStrategy[Recipe]:
         from eostheory.check.inputs import directions
 
         return directions(self.subject)

@@ -216,6 +216,7 @@ class Facts:
             return held(f"weight decay {given:g}")
         return fails(f"weight decay is {given:g}: without it the norm of w only grows")
 
+    @cached_property
     def nonnegative(self) -> Decision:
         """A squared error is nowhere negative: a sample of points may refute that."""
         points = self.samples(16)
@@ -242,7 +243,7 @@ class Facts:
             return found
         draw = self.generator("samples")
         size = subject.size
-        radius = float(f"{max(1.0, float(torch.linalg.vector_norm(subject.start))):.2g}")
+        longest = radius = max(1.0, float(torch.linalg.vector_norm(subject.start)))
         for seed in range(20 * count):
             if len(found) >= count:
                 break
@@ -250,6 +251,7 @@ class Facts:
                 step = torch.randn(size, generator=draw, dtype=torch.float64)
                 recipe = written_out(torch.round(subject.start + step, decimals=1) + 0.0)
             else:
+                radius = float(f"{radius:.2g}")
                 code = f"start + {radius:g} * strategies.direction({size}, seed={seed})"
                 data = {
                     "kind": "around", "size": size, "radius": radius, "seed": seed, "start": True,
@@ -257,4 +259,6 @@ class Facts:
                 recipe = Recipe(subject.start + radius * direction(size, seed), code, data)
             if recipe.tensor in subject.domain and bool(recipe.tensor.any()):
                 found.append(recipe)
+            elif size > FEW and radius > longest / 100:
+                radius /= 2  # of many coordinates some step out of the domain
         return found

@@ -113,7 +113,7 @@ class LinearFacts:
         net, subject = self.facts.network, self.facts.ctx.subject
         if subject.objective.predictors is None:
             return self._on_rays(), None
-        setting = net.setting()
+        setting = net.setting
         if setting.verdict != "held":
             return setting, None
         layout, x = subject.objective.layout, net.inputs
@@ -162,7 +162,7 @@ class LinearFacts:
     def _on_rays(self) -> Decision:
         """On a ray through 0 such a loss is ``a - b s^2 + c s^4`` with c >= 0 and one a."""
         facts = self.facts
-        sign = facts.nonnegative()
+        sign = facts.nonnegative
         if sign.verdict != "held":
             return fails(sign.message, sign.point)
         domain = facts.ctx.subject.domain

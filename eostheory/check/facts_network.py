@@ -80,13 +80,14 @@ class NetworkFacts:
         flat = self.targets.detach().to(torch.float64)
         return flat.reshape(-1) if flat.numel() == flat.shape[0] else None
 
+    @cached_property
     def setting(self) -> Decision:
         """Section 2: ``f(theta, x)`` is one number, the loss is the mean squared error."""
         if (ground := self.facts.ground("differentiable", "gradient")) is not None:
             return ground
         subject = self.facts.ctx.subject
         if subject.objective.predictors is None:
-            sign = self.facts.nonnegative()
+            sign = self.facts.nonnegative
             if sign.verdict != "held":
                 return fails(f"no squared error: {sign.message}", sign.point)
             return undecided(f"the loss was given as a {subject.kind}, not as a network: {GIVE}")
@@ -112,7 +113,7 @@ class NetworkFacts:
 
     def output_layer(self) -> Decision:
         """``f = A' h(W, x)``: twice the weights of the output layer, twice the outputs."""
-        setting = self.setting()
+        setting = self.setting
         if setting.verdict != "held":
             return setting
         subject = self.facts.ctx.subject
@@ -134,7 +135,7 @@ class NetworkFacts:
 
     def signs(self) -> Decision:
         """Binary labels."""
-        setting = self.setting()
+        setting = self.setting
         if setting.verdict != "held" or self.labels is None:
             return setting
         wrong = (self.labels.abs() != 1).nonzero()
@@ -145,7 +146,7 @@ class NetworkFacts:
 
     def silent_start(self) -> Decision:
         """``F(0) = 0``."""
-        setting = self.setting()
+        setting = self.setting
         if setting.verdict != "held":
             return setting
         first = self.moments[0]
@@ -194,7 +195,7 @@ class NetworkFacts:
         return outputs.detach(), torch.stack(rows)
 
     def _run(self) -> tuple[Decision | None, tuple[Moment, ...]]:
-        setting = self.setting()
+        setting = self.setting
         return (setting, ()) if setting.verdict != "held" else (None, self.moments)
 
     def _bad(self, message: str, moment: Moment) -> Decision:

@@ -12,7 +12,7 @@ SETTING = measured(
     "network with squared error",
     "f(theta, x) is a real number, the loss is the mean squared error",
     "module, outputs and targets; a negative value of a function refutes it",
-    lambda f: f.network.setting(),
+    lambda f: f.network.setting,
 )
 HEAD = measured(
     "linear output layer",

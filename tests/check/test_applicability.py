@@ -542,3 +542,18 @@ def test_values_that_are_not_finite_tell_nothing(capfd: pytest.CaptureFixture[st
         assert facts.decision(hypotheses()[name]).verdict == UNKNOWN
     assert facts.decision(hypotheses()["linear regression with BN"]).verdict == UNKNOWN
     assert capfd.readouterr().out == ""
+
+
+def test_points_of_many_parameters_are_found_and_what_they_tell_is_measured_once() -> None:
+    calls = []
+
+    def flat(w: Tensor) -> Tensor:
+        calls.append(1)
+        return (w**2).mean()
+
+    facts = facts_of(flat, size=4000)
+    assert len(facts.samples(8)) == 8
+    before = len(calls)
+    for name in ("network with squared error", "linear output layer", "F(0) = 0", "assumption 3.2"):
+        assert facts.decision(hypotheses()[name]).verdict == UNKNOWN
+    assert len(calls) - before == 16
