@@ -25,10 +25,10 @@ import torch
 from torch import Tensor
 
 from eostheory.curvature import Products
-from eostheory.numeric import autodiff
 from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.dynamics import LIMIT
 from eostheory.numeric.events import BecameNaN, Diverged, NoConvergence
+from eostheory.numeric.objective import Objective
 from eostheory.training.center import demand_third_derivatives
 from eostheory.training.several_top import Top, TopPairs, aligned
 
@@ -182,15 +182,6 @@ def _reference(
     )
 
 
-def _gradient(loss: Loss, w: Tensor) -> Tensor:
-    """``grad L``, chunk by chunk where the loss has chunks."""
-    parts = tuple(getattr(loss, "chunks", ())) or (loss,)
-    total = autodiff.gradient(parts[0], w)
-    for part in parts[1:]:
-        total = total + autodiff.gradient(part, w)
-    return total
-
-
 class SeveralDynamics:
     """The predicted dynamics of k directions, one :meth:`step` at a time.
 
@@ -237,7 +228,7 @@ class SeveralDynamics:
             raise ValueError(f"eta = {eta}: a learning rate is positive")
         if every is not None and every < 1:
             raise ValueError(f"every = {every}: at least one step between reference points")
-        self.loss, self.eta, self.every = loss, eta, every
+        self.eta, self.every = eta, every
         self.k, self.band, self.most, self.linear = k, band, most, linear
         self.steps = self.products = 0
         self.x: Tensor
@@ -246,6 +237,7 @@ class SeveralDynamics:
         self._kept: Products | None
         self._pairs = TopPairs()
         demand_third_derivatives(loss, start)
+        self.loss = Objective.of(loss, len(start), start.dtype, start.device)
         self._anchor(start.detach().clone(), None)
 
     @property
@@ -272,7 +264,7 @@ class SeveralDynamics:
             here = self.reference
         eta, x, w = self.eta, self.x, self.w
         if self._kept is None:
-            gradient = _gradient(self.loss, here.point + w)
+            _, gradient = self.loss.value_and_gradient(here.point + w)
         else:
             gradient = here.gradient + here.slope @ here.basis + self._kept(w)
             self.products += 1
