@@ -372,10 +372,13 @@ def layer_norm(w: Tensor) -> Tensor:
     return centred / torch.sqrt((centred**2).mean() + 0.1)
 
 
+# Gradient flow raises the sharpness from 0.7 to 15.3 (a stiff solver), with alpha > 0 until the end.
+# The sharpness is the same along a line of minimizers.  The Hessian damps grad S: the oscillation
+# rests at 0.44 delta and not at delta, from long runs of gradient descent.
 enter(
     "a layer_norm of elementary operations",
     lambda: lambda w: ((GAINS * layer_norm(w) - TARGETS) ** 2).mean(),
-    {**PLAIN, **OPEN},
+    {**PLAIN, "limiting-sharpness": NOT_APPLICABLE, "rms-drift": PASS},
     start=vector(1.0, -0.5, 0.25, 0.5),
 )
 
@@ -444,36 +447,33 @@ enter(
 
 
 # --------------------------------------------------------------------- along the top eigenvector
-# F(x) = c x^4: F'' - F'/x = 8 c x^2.  At delta = sqrt(2) that is 16 c = 0.8 of 40.  What theorem 1
-# and the plain predicted dynamics say of a loss that is super-quadratic is left open (damian23 F
-# replaces them).  The amplitude a of the oscillation follows a' = a (1 + eta (y + F'(a)/a)), y' = y
-# + eta (delta^2 - a^2)/2, whose fixed point has the determinant 1 + eta delta (F'/a)' + ... > 1: it
-# repels, so that there is no limit either.
+# F(x) = c x^4: F'' - F'/x = 8 c x^2.  At delta = sqrt(2) that is 16 c = 0.8 of 40.  F adds eta F'(x)
+# = O(s^3) to a step where the drive is s^2 alpha and |x| ~ s delta: O(s^2) in 1/epsilon ~ 1/s steps,
+# so that the errors of theorem 1 keep their order.  The amplitude a of the oscillation follows
+# a' = a (y + F'(a)/a) = a (y + a^2/5), y' = 1 - y - a^2/2 (in the time eta k), which rest at a^2 =
+# 10/3, y = -2/3 with the slopes (4/3, a; -a, -1): their trace is positive, so that this repels and
+# there is no limit.
 broken(
     "a super-quadratic quartic",
     lambda: lambda w: valley(w) + 0.05 * w[0] ** 4,
     "sub-quadratic",
-    besides={
-        "predicted-dynamics": NO_FAILURE,
-        "small-epsilon": NO_FAILURE,
-        "limiting-sharpness": (NOT_APPLICABLE, PASS),
-    },
+    besides={"limiting-sharpness": NOT_APPLICABLE},
 )
 # damian23 F's own example, F = -rho x^4/24 along u, with the rest of the toy of B: the limit is
 # below 2/eta, by rho delta^2/3.
 enter(
     "damian23, a sub-quadratic toy as in appendix F",
     lambda: lambda w: (40 + w[1]) * w[0] ** 2 / 2 - 0.05 * w[0] ** 4 - w[1] - w[2],
-    {**PLAIN, **UNBOUNDED, "predicted-dynamics": NO_FAILURE},
+    {**PLAIN, **UNBOUNDED},
     **{**AT_THE_EDGE, "start": vector(0.1, -1.0, 0.0)},
 )
-# Where the Hessian damps grad S (here by 1), the orbit of period two is not at x = delta, by as
-# much as the limit differs from 2/eta: y = 0.08 a^2 and a^2 = 2 (1 - y).  The formula of appendix F
-# leaves that out (section 4 has grad S in the kernel), so that it says nothing here.
+# Where the Hessian damps grad S (here by 1), the orbit of period two is not at x = delta: with the
+# drive s^2, y = 0.08 a^2 and a^2 = 2 (s^2 - y), a = 0.93 s delta however small s is.  The formula of
+# appendix F leaves that out (section 4 has grad S in the kernel), so that it says nothing here.
 enter(
     "a sub-quadratic valley",
     lambda: lambda w: valley(w) - 0.02 * w[0] ** 4,
-    {**PLAIN, "predicted-dynamics": NO_FAILURE, "limiting-sharpness": NO_FAILURE},
+    {**PLAIN, "limiting-sharpness": NOT_APPLICABLE},
     **AT_THE_EDGE,
 )
 
@@ -584,9 +584,20 @@ def rayleigh(w: Tensor) -> Tensor:
 
 
 SLANTED = vector(1.0, 0.5, -0.75)
-enter("a Rayleigh quotient", lambda: rayleigh, SPHERE, start=SLANTED)
+# Gradient flow raises the sharpness from 2.1 to 3.3.  Its oscillation at the edge is hardly damped:
+# in long runs amplitudes of 1.05 delta stay for thousands of steps, so that no limit can be asked.
+ISOLATED: Expected = {
+    **FUNCTION,
+    "limiting-sharpness": (NOT_APPLICABLE, UNKNOWN),
+    **dict.fromkeys(SPHERICAL, NOT_APPLICABLE),
+}
+enter("a Rayleigh quotient", lambda: rayleigh, ISOLATED, start=SLANTED)
 enter(
-    "a Rayleigh quotient, declared", lambda: rayleigh, SPHERE, start=SLANTED, scale_invariant=True
+    "a Rayleigh quotient, declared",
+    lambda: rayleigh,
+    ISOLATED,
+    start=SLANTED,
+    scale_invariant=True,
 )
 # Changes by 1e-9 |w|^2 with the length, against roundings of some 1e-16.  (Of minimizers nothing is
 # asked: in the direction e_0 the loss falls until the hole around 0, so slowly that a search may
@@ -600,11 +611,13 @@ enter(
     scale_invariant=True,
     applies={"lyu22/lemma-3.1": FAILS, "damian23/lemma-7": FAILS},
 )
+# At 0 it has no value, and nothing says that 0 should be left out.
 enter(
     "not scale-invariant, not declared",
     lambda: lambda w: rayleigh(w) + 1e-3 * (w**2).sum(),
     {**TINY, "scale-invariant": NOT_APPLICABLE},
     start=SLANTED,
+    domain=lambda w: float(torch.linalg.vector_norm(w)) >= 0.2,
 )
 # sqrt(|w|^2 + 1e-5) in place of |w|: at |w| = 1 the loss changes in the fifth digit.
 enter(
@@ -614,13 +627,14 @@ enter(
     start=SLANTED,
     scale_invariant=True,
 )
-# One weight that no normalisation follows.
+# One weight that no normalisation follows; the other three must not vanish together.
 enter(
     "a bias outside of the normalisation",
     lambda: lambda w: rayleigh(w[:3]) + (w[3] - 1) ** 2,
     {**TINY, "scale-invariant": FAIL},
     start=vector(1.0, 0.5, -0.75, 0.5),
     scale_invariant=True,
+    domain=lambda w: float(torch.linalg.vector_norm(w[:3])) >= 0.2,
 )
 
 TURN = Draw(1, "cpu").orthogonal(3)
