@@ -372,7 +372,7 @@ def layer_norm(w: Tensor) -> Tensor:
     return centred / torch.sqrt((centred**2).mean() + 0.1)
 
 
-# Gradient flow raises the sharpness from 0.7 to 15.3 (a stiff solver), with alpha > 0 until the end.
+# Gradient flow raises the sharpness from 0.7 to 15.3, with alpha > 0 until rounding.
 # The sharpness is the same along a line of minimizers.  The Hessian damps grad S: the oscillation
 # rests at 0.44 delta and not at delta, from long runs of gradient descent.
 enter(
@@ -447,9 +447,9 @@ enter(
 
 
 # --------------------------------------------------------------------- along the top eigenvector
-# F(x) = c x^4: F'' - F'/x = 8 c x^2.  At delta = sqrt(2) that is 16 c = 0.8 of 40.  F adds eta F'(x)
-# = O(s^3) to a step where the drive is s^2 alpha and |x| ~ s delta: O(s^2) in 1/epsilon ~ 1/s steps,
-# so that the errors of theorem 1 keep their order.  The amplitude a of the oscillation follows
+# F(x) = c x^4: F'' - F'/x = 8 c x^2.  At delta = sqrt(2) that is 16 c = 0.8 of 40.  F adds
+# eta F'(x) = O(s^3) to a step where the drive is s^2 alpha and |x| ~ s delta: O(s^2) in 1/epsilon ~
+# 1/s steps, so that the errors of theorem 1 keep their order.  The amplitude a oscillates as
 # a' = a (y + F'(a)/a) = a (y + a^2/5), y' = 1 - y - a^2/2 (in the time eta k), which rest at a^2 =
 # 10/3, y = -2/3 with the slopes (4/3, a; -a, -1): their trace is positive, so that this repels and
 # there is no limit.
@@ -468,8 +468,8 @@ enter(
     **{**AT_THE_EDGE, "start": vector(0.1, -1.0, 0.0)},
 )
 # Where the Hessian damps grad S (here by 1), the orbit of period two is not at x = delta: with the
-# drive s^2, y = 0.08 a^2 and a^2 = 2 (s^2 - y), a = 0.93 s delta however small s is.  The formula of
-# appendix F leaves that out (section 4 has grad S in the kernel), so that it says nothing here.
+# drive s^2, y = 0.08 a^2 and a^2 = 2 (s^2 - y), a = 0.93 s delta however small s is.  The formula
+# of appendix F leaves that out (section 4 has grad S in the kernel): it says nothing here.
 enter(
     "a sub-quadratic valley",
     lambda: lambda w: valley(w) - 0.02 * w[0] ** 4,
