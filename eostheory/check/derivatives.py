@@ -221,8 +221,8 @@ def third_derivative(context: Context) -> Outcome:
                 "the third derivative along a direction, twice,",
                 exact,
                 found,
-                "torch's fused layer_norm, group_norm and batch_norm are wrong here: write the "
-                "norm from elementary operations (mean, square, sqrt), or give the module and "
+                "torch's fused layer_norm and batch_norm are wrong here: write the norm from "
+                "elementary operations (mean, square, sqrt), or give the module and "
                 "its data to check_loss, which does so",
             )
         return found

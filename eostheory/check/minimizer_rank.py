@@ -22,6 +22,10 @@ CLEAR = 1e-4
 """Eigenvalues above this part of the Hessian's size are not zero."""
 
 
+STEADY = 1e-2
+"""A Hessian that rounding of w changes by more than this part of its size is not continuous."""
+
+
 def examine(ctx: Context, w: Tensor, start: Tensor) -> tuple[Minimizer | None, Deficient | None]:
     """The minimizer w with its rank, or a point on the set around it where the rank is less.
 
@@ -32,6 +36,12 @@ def examine(ctx: Context, w: Tensor, start: Tensor) -> tuple[Minimizer | None, D
         NotFound: the rank cannot be told.
     """
     around = Around(ctx, w, start)
+    if around.here.noise > STEADY * around.scale:
+        raise NotFound(
+            "the Hessian at the critical point changes by "
+            f"{around.here.noise / around.scale:.0%} with the last digit of w: there is a kink, "
+            "and no rank"
+        )
     kernel = around.kernel()
     drop = around.not_tangent(kernel)
     if drop is not None:

@@ -123,6 +123,8 @@ def _along(subject: Subject, w: Tensor, u: Tensor) -> Break | None:
     line = Line(sample, scale)
     small = subject.size <= 1000
     found = search(line, low, high, 48 if small else 20, 4 if small else 2, not small)
+    if not line.known:
+        raise Undecided("the line has the point alone in common with the domain")
     if found is None and not any(math.isfinite(v) for v, _ in line.known.values()):
         raise Undecided("the loss is not finite on a whole line")
     return found
