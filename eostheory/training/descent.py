@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from eostheory.curvature import Tracker
@@ -16,12 +15,10 @@ from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
-from eostheory.training.checkpoint import digest
-from eostheory.training.measure import Measurer, Missed, Reach
-from eostheory.training.quantities import Reference
-from eostheory.training.record import Recorder, Records
-
-Observation = Callable[[int, Tensor], float]
+from eostheory.training.measure import Measurer, Missed, Observation, Reach
+from eostheory.training.record import Records
+from eostheory.training.recording import fingerprint as fingerprint
+from eostheory.training.recording import objective_at, open_recorder
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,6 @@ def gradient_descent(
     """
     objective = objective_at(loss, start)
     _check(eta, steps, decay, every)
-    watched = dict(observe or {})
     measurer = Measurer(
         objective,
         eta,
@@ -110,21 +106,15 @@ def gradient_descent(
         scale_invariant=scale_invariant,
         start=start,
         tracker=tracker,
+        observe=observe,
     )
-    columns = ("step", *measurer.columns, *watched)
-    about = {
-        "kind": "gradient descent",
-        "eta": eta,
-        "decay": decay,
-        "every": every,
-        "tracker": measurer.settings(),
-        **fingerprint(objective, start),
-        "reference": describe(reference),
-    }
-    with Recorder(
-        columns,
-        folder,
-        configuration=about,
+    settings = {"eta": eta, "decay": decay, "every": every, **measurer.settings()}
+    with open_recorder(
+        objective,
+        start,
+        ("step", *measurer.columns),
+        {"kind": "gradient descent", **settings},
+        folder=folder,
         resume=resume,
         changed_code=changed_code,
         checkpoint_every=checkpoint_every,
@@ -142,9 +132,7 @@ def gradient_descent(
         try:
             while True:
                 if step % every == 0 and step > measured:
-                    row = measurer(step, w)
-                    row.update({name: float(f(step, w)) for name, f in watched.items()})
-                    recorder.append({"step": step, **row})
+                    recorder.append({"step": step, **measurer(step, w)})
                     measured = step
                 if step >= steps:
                     break
@@ -167,24 +155,6 @@ def _updated(w: Tensor, gradient: Tensor, eta: float, decay: float) -> Tensor:
     return (1 - eta * decay) * w - eta * gradient
 
 
-def objective_at(loss: Objective | LossFunction, start: Tensor) -> Objective:
-    """``loss`` as an objective that ``start`` is a point of.
-
-    Raises:
-        ValueError, TypeError: a start that is no flat vector of finite numbers, or not one of the
-            objective.
-    """
-    if not isinstance(start, Tensor):
-        raise TypeError(f"the start is {type(start).__name__}, expected a tensor (D,)")
-    if start.dim() != 1 or len(start) == 0:
-        raise ValueError(f"the start has shape {tuple(start.shape)}, expected a flat vector (D,)")
-    objective = Objective.of(loss, len(start), start.dtype, start.device)
-    objective.check(start)
-    if not bool(torch.isfinite(start).all()):
-        raise ValueError("the start has entries that are not finite")
-    return objective
-
-
 def _check(eta: float, steps: int, decay: float, every: int) -> None:
     if not (math.isfinite(eta) and eta > 0):
         raise ValueError(f"eta is {eta!r}, expected a positive learning rate")
@@ -194,28 +164,3 @@ def _check(eta: float, steps: int, decay: float, every: int) -> None:
         raise ValueError(
             f"steps is {steps} and every {every}, expected whole numbers, at least 0 and 1"
         )
-
-
-def fingerprint(objective: Objective, start: Tensor) -> dict[str, Any]:
-    """What tells an objective and a start from others, for the configuration of a run."""
-    try:
-        value, gradient = objective.value_and_gradient(start)
-        data = digest(value, gradient)
-    except BecameNaN:
-        data = "not finite"
-    return {
-        "size": objective.size,
-        "dtype": str(objective.dtype),
-        "device": objective.device.type,
-        "start": digest(start),
-        "loss and gradient at the start": data,
-    }
-
-
-def describe(reference: Reach) -> str:
-    """A reference as the configuration of a run has it."""
-    if isinstance(reference, Reference):
-        return digest(reference.point, reference.vector, reference.slope)
-    if callable(reference):
-        return "a callable"
-    return str(reference)

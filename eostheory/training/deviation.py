@@ -21,10 +21,10 @@ from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import Loss, check_rate, check_vector
 from eostheory.training.constrained import ConstrainedTrajectory, reach_edge
-from eostheory.training.descent import fingerprint
 from eostheory.training.generalized import GeneralizedDynamics
 from eostheory.training.predicted import PredictedDynamics, Transfers, advance
-from eostheory.training.record import Recorder, Records
+from eostheory.training.record import Records
+from eostheory.training.recording import open_recorder
 
 CONSTRAINED = (
     "active", "constrained loss", "constrained sharpness", "next eigenvalue", "alpha", "beta",
@@ -151,10 +151,9 @@ def track_deviation(
         "kind": "deviation", "eta": eta, "generalized": generalized, "every": every, "c": c,
         "inactive": inactive, "tolerance": tolerance, "maximum": maximum, "exact": exact,
         "window": window, "anchor": anchor, "kick": kick, "dense_below": dense_below,
-        **fingerprint(objective, start),
     }  # fmt: skip
-    with Recorder(
-        columns, folder, configuration=about, resume=resume, changed_code=changed_code,
+    with open_recorder(
+        objective, start, columns, about, folder=folder, resume=resume, changed_code=changed_code,
         checkpoint_every=checkpoint_every,
     ) as recorder:  # fmt: skip
         settings = {

@@ -19,9 +19,10 @@ from eostheory.numeric.dynamics import LIMIT
 from eostheory.numeric.events import BecameNaN, Diverged, NoConvergence, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
 from eostheory.training.checkpoint import CheckpointError
-from eostheory.training.descent import Observation, Tracked, describe, fingerprint, objective_at
-from eostheory.training.measure import Measurer, Reach
+from eostheory.training.descent import Tracked
+from eostheory.training.measure import Measurer, Observation, Reach
 from eostheory.training.record import Recorder
+from eostheory.training.recording import objective_at, open_recorder
 
 Array = npt.NDArray[np.float64]
 
@@ -103,7 +104,6 @@ def gradient_flow(
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     if not (rtol > 0 and atol > 0):
         raise ValueError(f"rtol is {rtol!r} and atol {atol!r}, expected positive tolerances")
-    watched = dict(observe or {})
     measurer = Measurer(
         objective,
         eta,
@@ -113,22 +113,15 @@ def gradient_flow(
         scale_invariant=scale_invariant,
         start=start,
         tracker=tracker,
+        observe=observe,
     )
-    about = {
-        "kind": "gradient flow",
-        "method": method,
-        "rtol": rtol,
-        "atol": atol,
-        "eta": eta,
-        "tracker": measurer.settings(),
-        **fingerprint(objective, start),
-        "reference": describe(reference),
-    }
-    columns = ("time", "evaluations", *measurer.columns, *watched)
-    with Recorder(
-        columns,
-        folder,
-        configuration=about,
+    settings = {"method": method, "rtol": rtol, "atol": atol, "eta": eta, **measurer.settings()}
+    with open_recorder(
+        objective,
+        start,
+        ("time", "evaluations", *measurer.columns),
+        {"kind": "gradient flow", **settings},
+        folder=folder,
         resume=resume,
         changed_code=changed_code,
         checkpoint_every=checkpoint_every,
@@ -139,10 +132,8 @@ def gradient_flow(
             return torch.from_numpy(np.array(y)).clone().to(objective.device, objective.dtype)
 
         def line(number: int, y: Array) -> dict[str, float]:
-            w = tensor(y)
             row = {"time": float(grid[number]), "evaluations": float(field.calls)}
-            row |= measurer(number, w)
-            return row | {name: float(f(number, w)) for name, f in watched.items()}
+            return row | measurer(number, tensor(y))
 
         followed = follow(
             field,

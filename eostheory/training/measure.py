@@ -19,6 +19,7 @@ from eostheory.numeric.events import (
 )
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import demand_third_derivatives
+from eostheory.training.checkpoint import digest
 from eostheory.training.phases import PhaseTracker
 from eostheory.training.quantities import (
     Reference,
@@ -41,6 +42,8 @@ FREE = ("sharpness", "output", "spherical", "phase")
 """Measures that cost no more than the sharpness."""
 
 ALL = (*FREE, "coefficients", "displacement")
+
+Observation = Callable[[int, Tensor], float]
 
 Reach = Reference | str | Callable[[int], Reference] | None
 
@@ -68,6 +71,7 @@ class Measurer:
             :class:`Reference`; or a callable from the step to one (section 5).
         scale_invariant: None to find out at the first point.
         tracker: what follows the eigenpairs, of which a copy is taken; None for a default one.
+        observe: further columns, functions of step and point.
 
     A measurement that is not possible at a point (a repeated top eigenvalue has no eigenvector, a
     pair did not converge) leaves NaN in its columns and is counted in :attr:`missed`.  Third
@@ -90,6 +94,7 @@ class Measurer:
         scale_invariant: bool | None = None,
         start: Tensor | None = None,
         tracker: Tracker | None = None,
+        observe: Mapping[str, Observation] | None = None,
     ) -> None:
         self.objective = objective
         self.eta = eta
@@ -127,7 +132,8 @@ class Measurer:
         self._checked = False
         self._wrong: WrongDerivative | None = None
         self._phases = PhaseTracker(eta if eta is not None else 1.0)
-        self.columns = self._columns()
+        self._observed = dict(observe or {})
+        self.columns = (*self._columns(), *self._observed)
 
     def _columns(self) -> tuple[str, ...]:
         names = ["loss", "gradient", "length"]
@@ -158,6 +164,10 @@ class Measurer:
             BecameNaN: the loss or gradient is not finite.
             OutOfMemory: the device has no room.
         """
+        row = self._measured(step, w)
+        return row | {name: float(f(step, w)) for name, f in self._observed.items()}
+
+    def _measured(self, step: int, w: Tensor) -> dict[str, float]:
         row: dict[str, float] = {"length": float(torch.linalg.vector_norm(w))}
         if self._output is not None and "output" in self.chosen:
             row["output norm"] = float(torch.linalg.vector_norm(w[self._output]))
@@ -265,9 +275,12 @@ class Measurer:
             self.missed[what] = known._replace(times=known.times + 1)
 
     def settings(self) -> dict[str, Any]:
-        """How eigenpairs are followed, for the configuration of a run."""
+        """How eigenpairs are followed, and from where, for the configuration of a run."""
         state = self._tracker.state()
-        return {n: x for n, x in state.items() if isinstance(x, int | float | str)}
+        return {
+            "tracker": {n: x for n, x in state.items() if isinstance(x, int | float | str)},
+            "reference": _described(self._reference),
+        }
 
     def state(self) -> dict[str, Any]:
         """What later rows depend on, for a checkpoint."""
@@ -293,6 +306,12 @@ class Measurer:
         self.missed = {k: Missed(**m) for k, m in state["missed"].items()}
         self._checked = bool(state["checked"])
         self._wrong = WrongDerivative(**state["wrong"]) if state["wrong"] else None
+
+
+def _described(reference: Reach) -> str:
+    if isinstance(reference, Reference):
+        return digest(reference.point, reference.vector, reference.slope)
+    return "a callable" if callable(reference) else str(reference)
 
 
 def _chosen(measure: str | Sequence[str]) -> set[str]:

@@ -24,11 +24,11 @@ from eostheory.numeric.autodiff import LossFunction
 from eostheory.numeric.events import NoConvergence
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import demand_third_derivatives
-from eostheory.training.descent import Tracked, fingerprint, gradient_descent, objective_at
+from eostheory.training.descent import Tracked, gradient_descent
 from eostheory.training.flow import METHODS, Array, follow, increasing
 from eostheory.training.minimizers import Minimizers
 from eostheory.training.quantities import is_scale_invariant
-from eostheory.training.record import Recorder
+from eostheory.training.recording import objective_at, open_recorder
 
 
 class _Field:
@@ -115,7 +115,7 @@ def sharpness_reduction_flow(
     if not (rtol > 0 and atol > 0):
         raise ValueError(f"rtol is {rtol!r} and atol {atol!r}, expected positive tolerances")
     objective, minimizers = _prepared(loss, start, spherical, dense_below)
-    about = {
+    settings = {
         "kind": "sharpness-reduction flow",
         "method": method,
         "rtol": rtol,
@@ -123,13 +123,14 @@ def sharpness_reduction_flow(
         "c_b": c_b,
         "spherical": minimizers.spherical,
         "dense_below": dense_below,
-        **fingerprint(objective, start),
     }
     columns = ("time", "evaluations", "loss", "sharpness", "slope", "stationary", "moved")
-    with Recorder(
+    with open_recorder(
+        objective,
+        start,
         columns,
-        folder,
-        configuration=about,
+        settings,
+        folder=folder,
         resume=resume,
         changed_code=changed_code,
         checkpoint_every=checkpoint_every,
