@@ -88,7 +88,7 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
     turns = _turns(train[known], above)
     lowest, highest = float(train.min()), float(train.max())
     rate = edge(settings, found["length"])
-    note = "" if as_printed(settings) else "not as printed"
+    note = "" if as_printed(settings) else "other settings than the paper's"
     return [
         Finding(
             "2 / effective rate crosses the spherical sharpness",

@@ -89,6 +89,16 @@ class Draw(NamedTuple):
 
         return Objective.of(loss, DIM, dtype)
 
+    def distance(self, weights: Tensor) -> Array:
+        """How far the slopes of the functions of weights (T, d) are from that of least norm, which
+        the flattest minimizer has (theorem 5.1)."""
+        centred = self.inputs - self.inputs.mean(0)
+        least = torch.linalg.pinv(centred) @ (self.targets - self.targets.mean())
+        scores = (weights @ self.inputs.T).std(1, unbiased=False, keepdim=True)
+        slopes = weights * (self.targets.std(unbiased=False) / scores)
+        found: Array = torch.linalg.vector_norm(slopes - least, dim=1).numpy()
+        return found
+
     def test_loss(self, w: Tensor) -> float:
         """Expected squared error on a fresh input, for the weight w."""
         w = w.to(torch.float64)
@@ -186,6 +196,13 @@ def _edge(settings: Settings, length: Array) -> Array:
     return 2 * (1 - settings.eta * settings.decay) * length**2 / settings.eta
 
 
+def _distance(settings: Settings, results: Results, rows: slice) -> Array:
+    """Of some rows of the first draw, to the flattest minimizer."""
+    found = results[_part(0)]
+    weights = np.stack([found[f"w{i}"][rows] for i in range(DIM)], axis=1)
+    return Draw.of(0, settings.length).distance(torch.from_numpy(weights))
+
+
 def draw(settings: Settings, results: Results) -> Figure:
     """The four panels of the figure."""
     figure, (a, b, c, d) = panels(2, 2, width=4.6)
@@ -198,6 +215,11 @@ def draw(settings: Settings, results: Results) -> Figure:
             linewidth=1.4 if wide else 0.5, alpha=1.0 if wide else 0.5, zorder=3 if wide else 2,
         )  # fmt: skip
     label(a, "step", "test loss", "(a) test loss of every draw")
+    a.plot(
+        step[::thin], _distance(settings, results, slice(None, None, thin)),
+        color="black", linestyle="--", linewidth=1.0, label="distance to the flattest minimizer",
+    )  # fmt: skip
+    legend(a)
     b.semilogy(step[::thin], found["loss"][::thin], linewidth=0.6)
     label(b, "step", "train loss", "(b) train loss")
     near = results["close-up"]
@@ -240,6 +262,7 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
         _beside("median train loss at the edge", "oscillates around 1e-4", DECADE[-4], later),
     ]
     falls = sum(last < first for first, last in zip(before, after, strict=True))
+    far = None if starts[0] is None else _distance(settings, results, slice(starts[0], None))
     near = results["close-up"]
     h, rows = near["h"], near["step"].astype(int)
     below = _edge(settings, draws[0]["length"][rows]) < near["sharpness"]
@@ -247,6 +270,13 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
     turns = int((h[0::2] * h[1::2] < 0).sum())
     return [
         *found,
+        Finding(
+            "distance to the flattest minimizer at the end, over that where the edge begins",
+            "decreases towards 0",
+            "the edge is not reached" if far is None else float(far[-1] / far[0]),
+            None if far is None else bool(far[-1] < far[0]),
+            "first draw; between the slopes of the two functions",
+        ),
         Finding(
             "draws whose test loss falls from 1k steps to the end",
             "decreases to 0.16",

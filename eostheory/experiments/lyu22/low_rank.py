@@ -121,31 +121,22 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
     steps = [
         math.inf if s is None else float(one.step[s]) for one, s in zip(read, starts, strict=True)
     ]
-    median = float(np.median(steps))
     falls = sum(float(one.test[-1]) < float(one.test[s]) for one, s in begun)
     widens = sum(
         float(one.second[-1] - one.third[-1]) > float(one.second[s] - one.third[s])
         for one, s in begun
     )
-    printed = beside(settings, "", "", 0.0, steps)
     found = [
         beside(
-            settings, "test loss before the edge", "1.12", 1.12,
+            settings, "test loss before the edge", "1.12", (1.115, 1.125),
             [float(one.test[max(s - 1, 0)]) for one, s in begun],
         ),
         beside(
-            settings, "test loss at the end", "0.013", 0.013,
+            settings, "test loss at the end", "0.013", (0.0125, 0.0135),
             [float(one.test[-1]) for one, _ in begun],
             "it goes on falling: the paper does not say after how many steps",
         ),
-        Finding(
-            "step at which the edge begins",
-            "about 2k",
-            median if math.isfinite(median) else "never",
-            # The paper prints one digit.
-            None if printed.agrees is None else 1500 <= median < 2500,
-            f"{printed.note}; judged by the one digit that is printed",
-        ),
+        beside(settings, "step at which the edge begins", "about 2k", (1500, 2500), steps),
         Finding(
             "draws whose test loss falls from there to the end",
             "decreases",

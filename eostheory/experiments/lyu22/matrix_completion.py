@@ -210,6 +210,7 @@ def sharpness(axes: Axes, settings: Common, found: Records, begin: int = 0) -> N
     axes.semilogy(step, found["spherical sharpness"], linewidth=0.9, label="spherical sharpness")
     rate = edge(settings, found["length"])
     axes.semilogy(step, rate, linewidth=0.9, label="2 / effective learning rate")
+    axes.tick_params(which="minor", labelsize=7)
 
 
 def as_printed(settings: Any) -> bool:
@@ -221,17 +222,28 @@ def as_printed(settings: Any) -> bool:
 
 
 def beside(
-    settings: Any, name: str, paper: str, value: float, measured: Sequence[float], note: str = ""
+    settings: Any,
+    name: str,
+    paper: str,
+    printed: tuple[float, float],
+    measured: Sequence[float],
+    note: str = "",
 ) -> Finding:
-    """A printed number agrees where it lies within the spread over ten draws or more."""
+    """A printed number agrees where what rounds to it meets the spread over ten draws or more.
+
+    Args:
+        printed: the least and the largest number that is printed as the paper has it.
+        measured: one for each draw, infinite where it does not happen.
+    """
     known = [m for m in measured if math.isfinite(m)]
     if not known:
         return Finding(name, paper, "never", None, "no draw has reached the edge: take more steps")
-    spread = f"{len(known)} draws: {min(known):.3g} to {max(known):.3g}"
+    least, most = min(known), max(known)
+    middle = float(np.median(known))
+    spread = f"{len(known)} draws: {least:.3g} to {most:.3g}"
     note = f"{spread}; {note}" if note else spread
     if not as_printed(settings):
-        return Finding(name, paper, float(np.median(known)), None, f"{note}; not as printed")
+        return Finding(name, paper, middle, None, f"{note}; other settings than the paper's")
     if len(measured) < 10:
-        return Finding(name, paper, float(np.median(known)), None, f"{note}; judged from 10 on")
-    agrees = min(known) <= value <= max(known)
-    return Finding(name, paper, float(np.median(known)), agrees, note)
+        return Finding(name, paper, middle, None, f"{note}; judged from 10 on")
+    return Finding(name, paper, middle, least <= printed[1] and printed[0] <= most, note)

@@ -161,6 +161,7 @@ def draw(settings: Common, results: Results) -> Figure:
             one.axvline(step[row], color="black", linestyle=":", linewidth=0.9)
     for one in (a, b, c):
         legend(one)
+        one.tick_params(which="minor", labelsize=6)
     return figure
 
 
