@@ -10,8 +10,25 @@ from eostheory.experiments.experiment import Experiment
 _MODULES = {
     "damian23/fig-2": "damian23.four_stages",
     "damian23/fig-3": "damian23.phase_portrait",
+    "damian23/fig-4.mlp": "damian23.figure_4_mlp",
+    "damian23/fig-4.cnn": "damian23.figure_4_cnn",
+    "damian23/fig-4.transformer": "damian23.figure_4_transformer",
+    "damian23/fig-5": "damian23.several_eigenvalues",
+    "lyu22/fig-1": "lyu22.low_rank",
+    "lyu22/fig-2": "lyu22.vgg",
     "lyu22/fig-4": "lyu22.three_dimensions",
     "lyu22/fig-5": "lyu22.linear_regression",
+    "lyu22/fig-7": "lyu22.observations",
+    "lyu22/fig-9": "lyu22.resnet",
+    "lyu22/fig-12": "lyu22.entrance",
+    "li22/fig-1": "li22.four_phases",
+    "li22/fig-2": "li22.output_layer",
+    "li22/fig-3": "li22.assumptions",
+    "li22/fig-4": "li22.linear_network",
+    "li22/fig-11": "li22.gaussian",
+    "li22/fig-12": "li22.anisotropic",
+    "li22/fig-17": "li22.alignment",
+    "li22/fig-20": "li22.gamma",
 }
 """Module of each experiment, which defines ``EXPERIMENT``."""
 

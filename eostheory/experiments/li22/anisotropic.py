@@ -161,7 +161,7 @@ EXPERIMENT = Experiment(
     plots=(Plot("labels", "Sharpness along training for three kinds of labels.", draw),),
     findings=findings,
     variants={
-        "quick": {"examples": 20, "aligned": 16, "width": 20, "steps": 3000, "every": 50},
+        "quick": {"examples": 20, "aligned": 16, "width": 20, "steps": 1500, "every": 50},
         "paper": {
             "data": "cifar10", "moments": 5000, "examples": 500, "aligned": 400, "width": 400,
             "eta": 2 / 20000, "classes": (0, 1), "every": 20,

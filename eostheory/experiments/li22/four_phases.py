@@ -82,7 +82,7 @@ EXPERIMENT = Experiment(
     plots=(Plot("phases", "Sharpness and loss; the four phases of the first cycles.", draw),),
     findings=findings,
     variants={
-        "quick": {"examples": 40, "steps": 400},
+        "quick": {"examples": 40, "steps": 250},
         "paper": {**PAPER, "width": 200, "steps": 2000},
     },
     choices=CHOICES + " The caption speaks of two hidden layers, table 1 and the text of one: "
