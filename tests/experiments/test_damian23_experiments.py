@@ -13,8 +13,8 @@ from eostheory.experiments.data import DataError
 from eostheory.experiments.session import Session
 from eostheory.experiments.settings import chosen
 from eostheory.numeric.dynamics import gd
-from eostheory.training import EdgeNotReached, Recorder, gradient_descent, reach_edge, read_records
-from eostheory.training.record import RecordError
+from eostheory.numeric.objective import Objective
+from eostheory.training import EdgeNotReached, Recorder, reach_edge, read_records
 
 CPU = torch.device("cpu")
 SMALL = NetworkSettings(examples=12, width=3)
@@ -119,8 +119,6 @@ def test_the_divergence_of_a_quadratic_is_its_largest_factor():
     def loss(w):
         return ((1 + factors) * w * w).sum() / 2  # eta = 1: v is multiplied by -factors
 
-    from eostheory.numeric.objective import Objective
-
     growth = Divergence(Objective.of(loss, 2), start, 1.0, 0)
     late = growth(40, start)
     assert growth(60, start) - late == pytest.approx(20 * np.log(1.5), rel=1e-9)
@@ -153,7 +151,7 @@ def test_images_and_texts_are_not_mixed_up(tmp_path):
 
 def test_a_cycle_closes_when_y_comes_back():
     y = np.array([0.0, 1.0, 0.5, -0.5, -1.0, 0.2, 0.4, -0.1, 0.1])
-    assert rises(y).tolist() == [5, 8]
+    assert rises(y) == [5, 8]
     assert first_cycle(y) == (0, 5)
     assert first_cycle(y[:5]) == (0, 4)
 

@@ -15,8 +15,13 @@ from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
 from eostheory.numeric.objective import Objective
-from eostheory.training import ConstrainedTrajectory, EdgeNotReached, Recorder, local_displacement
-from eostheory.training.descent import fingerprint
+from eostheory.training import (
+    ConstrainedTrajectory,
+    EdgeNotReached,
+    Recorder,
+    digest,
+    local_displacement,
+)
 
 FAR, STRIDE = 0.8, 10
 """Up to this part of 2/eta the sharpness is looked at every tenth step."""
@@ -37,7 +42,8 @@ def to_the_edge(
     Raises:
         EdgeNotReached, Diverged, BecameNaN, UnconvergedEigenpair: rows up to there are recorded.
     """
-    about = {"kind": "approach", "eta": eta, **fingerprint(objective, start)}
+    begin = digest(start, *objective.value_and_gradient(start))
+    about = {"kind": "approach", "eta": eta, "start, loss and gradient": begin}
     with Recorder(["step", "loss", "sharpness"], configuration=about, **recording) as recorder:
         step, w, look, arrived = 0, start.detach().clone(), 0, False
         tracker, top = Tracker(1, repeated="keep"), float("nan")

@@ -20,6 +20,7 @@ class Settings(DynamicsSettings):
     model: str = setting("cnn", "the network", choices=("mlp", "cnn", "transformer"))
     eta: float = setting(0.05, "learning rate", paper=0.005, least=1e-9)
     width: int = setting(4, "channels within", paper=32, least=1)
+    steps: int = setting(260, "steps after the edge, at most", least=2, most=1_000_000)
 
 
 EXPERIMENT = experiment(
@@ -29,10 +30,16 @@ EXPERIMENT = experiment(
     variants={
         "quick": {"examples": 16, "width": 2, "steps": 60},
         "paper": {
-            "data": "cifar10", "labels": "all", "examples": 5000, "width": 32, "eta": 0.005,
-            "steps": 2000, "before": 1_000_000, "chunk": 1000,
+            "data": "cifar10",
+            "labels": "all",
+            "examples": 5000,
+            "width": 32,
+            "eta": 0.005,
+            "steps": 2000,
+            "before": 1_000_000,
+            "chunk": 1000,
         },
-    },  # fmt: skip
+    },
     choices=CHOICES,
     sweep=SWEEP,
 )

@@ -27,12 +27,18 @@ EXPERIMENT = experiment(
     "predicted dynamics of a 3-layer MLP with squared error",
     Settings,
     variants={
-        "quick": {"examples": 24, "width": 4, "eta": 0.08, "steps": 50},
+        "quick": {"examples": 24, "width": 4, "steps": 50},
         "paper": {
-            "data": "cifar10", "labels": "all", "examples": 5000, "width": 200, "eta": 0.002,
-            "steps": 2000, "before": 1_000_000, "chunk": 5000,
+            "data": "cifar10",
+            "labels": "all",
+            "examples": 5000,
+            "width": 200,
+            "eta": 0.002,
+            "steps": 2000,
+            "before": 1_000_000,
+            "chunk": 5000,
         },
-    },  # fmt: skip
+    },
     choices=CHOICES,
     sweep=SWEEP,
 )

@@ -18,10 +18,12 @@ class Settings(DynamicsSettings):
     """Of the third block of figure 4."""
 
     model: str = setting("transformer", "the network", choices=("mlp", "cnn", "transformer"))
-    eta: float = setting(0.02, "learning rate", paper=0.001, least=1e-9)
+    eta: float = setting(0.005, "learning rate", paper=0.001, least=1e-9)
     width: int = setting(8, "hidden dimension", paper=64, least=2)
+    steps: int = setting(50, "steps after the edge, at most", least=2, most=1_000_000)
+    kick: float = setting(0.6, "displacement along u at the edge, in units of delta")
     examples: int = setting(
-        60, "examples, the first ones: digits, whose rows are a sequence", least=2
+        40, "examples, the first ones: digits, whose rows are a sequence", least=2
     )
 
 
@@ -32,10 +34,16 @@ EXPERIMENT = experiment(
     variants={
         "quick": {"examples": 12, "width": 4, "steps": 40},
         "paper": {
-            "data": "sst2", "labels": "two", "examples": 1000, "width": 64, "eta": 0.001,
-            "steps": 2000, "before": 1_000_000, "chunk": 250,
+            "data": "sst2",
+            "labels": "two",
+            "examples": 1000,
+            "width": 64,
+            "eta": 0.001,
+            "steps": 2000,
+            "before": 1_000_000,
+            "chunk": 250,
         },
-    },  # fmt: skip
+    },
     choices=CHOICES
     + " For the Transformer the number of sentences and its details are not said: here "
     "normalization comes first in a layer, and the activation is GELU (the authors' code: "

@@ -91,7 +91,7 @@ def run(settings: DynamicsSettings, session: Session) -> None:
     deviation = session.finished("deviation")
     if session.finished("flow") is None and deviation is not None:
         last = int(deviation["step"][-1])
-        times = eta * np.arange(0, last + 1, FLOW_EVERY)
+        times: Array = eta * np.arange(0, last + 1, FLOW_EVERY, dtype=np.float64)
         begin = displaced(objective, edge, eta, settings.kick)
         with session.follow("flow", len(times)):
             gradient_flow(

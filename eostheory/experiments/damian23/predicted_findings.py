@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from eostheory.experiments.experiment import Finding
 from eostheory.experiments.results import Results
+from eostheory.training import Records
 
 if TYPE_CHECKING:
     from eostheory.experiments.damian23.predicted_dynamics import DynamicsSettings
@@ -26,17 +27,16 @@ def two_step(values: Array) -> Array:
     return found
 
 
-def rises(y: Array) -> Array:
+def rises(y: Array) -> list[int]:
     """Rows at which y comes back above zero: each closes a cycle."""
-    found: Array = np.flatnonzero((y[:-1] < 0) & (y[1:] >= 0)) + 1
-    return found
+    return [int(row) + 1 for row in np.flatnonzero((y[:-1] < 0) & (y[1:] >= 0))]
 
 
 def first_cycle(y: Array) -> tuple[int, int]:
     """First and last row of the first cycle: from the edge until y comes back above zero (or to the
     end, when it does not)."""
     closed = rises(y)
-    return 0, int(closed[0]) if len(closed) else len(y) - 1
+    return 0, closed[0] if closed else len(y) - 1
 
 
 def explained(true: Array, predicted: Array) -> float:
@@ -51,6 +51,8 @@ def explained(true: Array, predicted: Array) -> float:
 
 def findings(settings: DynamicsSettings, results: Results) -> list[Finding]:
     """Tracking over the first cycle, closeness throughout, the flow, and the fixed point."""
+    if "deviation" not in results or len(results["deviation"].rows) < 4:
+        return []  # the edge is not reached yet
     found, eta = results["deviation"], settings.eta
     _, end = first_cycle(found["y"])
     closed = len(rises(found["y"]))
@@ -61,7 +63,7 @@ def findings(settings: DynamicsSettings, results: Results) -> list[Finding]:
     lost = np.abs(found["loss"] - found["predicted loss"])[cycle].max()
     off = found["error"][cycle].max()
     pairs = (
-        ("loss", found["loss"] - excess, found["predicted loss"] - excess,
+        ("loss above the constrained trajectory's", found["loss"] - excess, found["predicted loss"] - excess,
          f"largest error {lost:.2g} = {lost * eta / (epsilon * delta**2):.2g} epsilon delta^2/eta"),
         ("sharpness (mean of two steps)", found["mean sharpness"],
          two_step(found["predicted sharpness"]),
@@ -113,7 +115,7 @@ def _oscillation(settings: DynamicsSettings, mean: Array, closed: int) -> Findin
     )
 
 
-def _closeness(found: Results | dict[str, Array], closed: int) -> Finding:
+def _closeness(found: Records, closed: int) -> Finding:
     """The largest distance of the last third of the run against that of the first."""
     v = found["deviation"]
     third = max(1, len(v) // 3)
@@ -127,9 +129,17 @@ def _closeness(found: Results | dict[str, Array], closed: int) -> Finding:
     )
 
 
-def _fixed_point(found: Results | dict[str, Array], closed: int) -> Finding:
+def _fixed_point(found: Records, closed: int) -> Finding:
     """Mean of |log(|v|/delta)| over the cycles: how far the distance is from delta."""
     kept = found["delta"] > 0
+    if kept.sum() < 4:
+        return Finding(
+            "mean |log(distance/delta)|, second half of the run over first",
+            "the distance converges to delta after a few cycles: below 1",
+            "no delta",
+            None,
+            "alpha is negative: the sharpness does not rise",
+        )
     off = np.abs(np.log(found["deviation"][kept] / found["delta"][kept]))
     half = len(off) // 2
     first, last = float(np.mean(off[1:half])), float(np.mean(off[half:]))

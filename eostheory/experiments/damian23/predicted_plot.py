@@ -24,20 +24,27 @@ PREDICTED: dict[str, Any] = {
     "label": "predicted dynamics",
 }  # fmt: skip
 CONSTRAINED: dict[str, Any] = {
-    "color": COLOURS[2], "linewidth": 1.2, "label": "constrained trajectory"
+    "color": COLOURS[2],
+    "linewidth": 1.2,
+    "label": "constrained trajectory",
 }
 FLOW: dict[str, Any] = {
-    "color": COLOURS[6], "linewidth": 1.0, "linestyle": ":", "label": "gradient flow"
+    "color": COLOURS[6],
+    "linewidth": 1.0,
+    "linestyle": ":",
+    "label": "gradient flow",
 }
 FIXED: dict[str, Any] = {
-    "color": COLOURS[3], "linewidth": 1.0, "label": r"predicted fixed point ($|x| = \delta$, $y = 0$)",
+    "color": COLOURS[3], "linewidth": 1.0, "label": r"predicted fixed point ($|x| = \delta$)",
 }  # fmt: skip
 
 
 def draw(settings: DynamicsSettings, results: Results) -> Figure:
     """The six panels."""
-    found = results["deviation"]
-    flow = results["flow"] if "flow" in results else None
+    found = results.get("deviation")
+    if found is None or len(found.rows) < 2:  # the edge is not reached yet
+        return _on_the_way(settings, results)
+    flow = results.get("flow")
     step, begin, end = found["step"], *first_cycle(found["y"])
     figure, axes = panels(2, 3, width=3.9, height=2.8)
     for column in range(3):
@@ -72,6 +79,17 @@ def draw(settings: DynamicsSettings, results: Results) -> Figure:
         handles=list(handles.values()), loc="outside upper center", ncols=3, fontsize=8,
         frameon=False,
     )  # fmt: skip
+    return figure
+
+
+def _on_the_way(settings: DynamicsSettings, results: Results) -> Figure:
+    """Loss and sharpness up to the edge."""
+    figure, axes = panels(1, 2)
+    for one, name in zip(axes, ("loss", "sharpness"), strict=True):
+        if "approach" in results:
+            one.plot(results["approach"]["step"], results["approach"][name], **DESCENT)
+        label(one, "step", name)
+    axes[1].axhline(2 / settings.eta, **EDGE)
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +148,7 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
             "steps at which eigenvalues become unstable",
             "all of the top eigenvalues successively enter the edge of stability",
             ", ".join(map(str, at)) or "none",
-            len(at) >= 2 and all(a < b for a, b in zip(at, at[1:], strict=False)),
+            len(at) >= 2 and all(a < b for a, b in pairwise(at)),
             f"{len(at)} of {settings.eigenvalues} within {int(step[-1])} steps",
         )
     ]
@@ -200,10 +201,14 @@ EXPERIMENT = Experiment(
     variants={
         "quick": {"examples": 20, "width": 6, "steps": 120, "eigenvalues": 2, "eta": 0.2},
         "paper": {
-            "data": "cifar10", "examples": 5000, "width": 200, "eta": 0.02, "steps": 10_000,
+            "data": "cifar10",
+            "examples": 5000,
+            "width": 200,
+            "eta": 0.02,
+            "steps": 10_000,
             "eigenvalues": 4,
         },
-    },  # fmt: skip
+    },
     choices="The paper says neither the network, nor the data, the learning rate or the number of "
     "eigenvalues of figure 5. Here it is the MLP of figure 4 with one output per class, so that "
     "eigenvalues lie close; the paper's variant takes the setting of its figure 1 "
