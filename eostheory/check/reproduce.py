@@ -171,7 +171,7 @@ def _loss_lines(subject: Subject) -> list[str]:
         return [f"loss = ...  # {subject.name}, the function that was checked"]
     module, _, name = target.rpartition(":")
     plain = name.isidentifier() and all(part.isidentifier() for part in module.split("."))
-    if plain and subject.direct:
+    if plain and subject.direct and not module.endswith(".py"):  # pl.py is a file of this folder
         return [f"from {module} import {name}" + (" as loss" if name != "loss" else "")]
     return [
         "from eostheory.check.targets import load",

@@ -34,9 +34,9 @@ def render(report: Record, *, full: bool = False) -> str:
     parts = [
         f"{report['name']}: {report['kind']}, {size} parameter{'' if size == 1 else 's'}; "
         f"profile {report['profile']}, seed {report['seed']}.",
-        "",
-        *_table(report["findings"], full),
     ]
+    if table := _table(report["findings"], full):
+        parts += ["", *table]
     if shown:
         parts += ["", *_joined(_failure(f) for f in shown)]
     if broken := [f for f in (*report["findings"], *report["also_run"]) if f["error"]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +103,9 @@ def check_target(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     report: LossReport | None
     try:
-        with Progressing(Console(highlight=False, stderr=True)) as progress:
+        console = Console(highlight=False, stderr=True)
+        # what the loss prints is no part of the report, which may be JSON on the standard output
+        with Progressing(console) as progress, contextlib.redirect_stdout(sys.stderr):
             report = _run(text, options, expected, progress)
     except KeyboardInterrupt as stop:
         report = getattr(stop, "report", None)

@@ -468,6 +468,19 @@ def test_lines_that_reproduce_a_function_run_and_show_the_error(capsys):
     assert shown != differences
 
 
+def test_a_loss_of_a_file_of_this_folder_is_not_imported_as_a_package(tmp_path, monkeypatch):
+    from eostheory.check.targets import load
+
+    (tmp_path / "mine.py").write_text("def loss(w):\n    return w\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    arguments = load("mine.py:loss").arguments
+    report = check_loss(**arguments, size=2, target="mine.py:loss", checks="evaluates")
+    case = report["evaluates"].counterexample
+    assert case is not None
+    assert "from mine.py" not in case.python
+    assert "loss = load('mine.py:loss')" in case.python
+
+
 def test_lines_that_reproduce_a_formula_stand_alone(capsys):
     x, y = sympy.symbols("x y", positive=True)
     formula = sympy.log(x) ** 2 + sympy.sqrt(y) * x

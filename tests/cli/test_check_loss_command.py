@@ -39,6 +39,10 @@ def wrong(w):
 def declared():
     return {"loss": bowl, "size": 2, "profile": "quick", "checks": ["evaluates", "gradient"]}
 
+def loud(w):
+    print("loud")
+    return bowl(w)
+
 def slow(w):
     print("slow", flush=True)
     time.sleep(0.2)
@@ -114,6 +118,13 @@ def test_a_target_may_bring_its_arguments_and_options_come_first(capsys, folder)
         check("losses.py:declared", "--checks", "pure", "--start", "1,-0.5,2", "--json", "-") == 2
     )
     assert "size" in capsys.readouterr().err
+
+
+def test_what_a_loss_prints_is_no_part_of_the_report(capsys):
+    assert check("losses.py:loud", "--size", "2", *FEW, "--json", "-") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["summary"]["ok"]
+    assert "loud" in err
 
 
 def test_a_failure_ends_with_1_and_its_counterexample_is_replayed(capsys, folder):
