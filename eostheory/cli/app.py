@@ -326,6 +326,22 @@ def run_experiment(
         bool, typer.Option("--report-only", help="Plots and report of what is there, no run.")
     ] = False,
     to_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="KEY=V1,V2,...",
+            help="Run at each of these values (all combinations of several).",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Processes of a sweep.")] = 2,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler", metavar="ADDRESS", help="Sweep on the workers of a Dask scheduler."
+        ),
+    ] = "",
     list_all: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
     describe: Annotated[
         bool, typer.Option("--describe", help="Settings, choices and what is written.")
@@ -340,6 +356,8 @@ def run_experiment(
         raise typer.BadParameter("give the NAME of an experiment, or --list")
     elif describe:
         command.describe_experiment(name)
+    elif grid:
+        command.run_sweep(name, out, assignments or [], variant, grid, jobs, scheduler)
     else:
         command.run_experiment(
             name,

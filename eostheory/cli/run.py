@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,6 +111,67 @@ def run_experiment(
         typer.echo(f"report: {folder / 'report.md'}")
     if not outcome.agrees:
         raise typer.Exit(_DIFFERS)
+
+
+def run_sweep(
+    name: str,
+    out: Path | None,
+    assignments: Sequence[str],
+    variant: str,
+    grid: Sequence[str],
+    processes: int,
+    scheduler: str,
+) -> None:
+    """Run all combinations of the settings in ``grid``, texts ``name=value,value``."""
+    from rich.console import Console
+
+    from eostheory.experiments import CheckpointError, OutputError, SettingError
+    from eostheory.experiments.settings import listed
+    from eostheory.experiments.sweep import SweepError, sweep
+
+    found = _experiment(name)
+    folder = out or Path("runs") / f"{found.name.replace('/', '-')}-sweep"
+    try:
+        with (
+            _executor(scheduler) as executor,
+            Console(stderr=True).status("points done: 0") as status,
+        ):
+            result = sweep(
+                found.name,
+                listed(found, grid),
+                folder=folder,
+                variant=variant,
+                assignments=assignments,
+                executor=executor,
+                processes=processes,
+                tell=lambda done, total: status.update(f"points done: {done} of {total}"),
+            )
+    except (OutputError, SettingError, CheckpointError) as reason:
+        fail(str(reason), _USAGE)
+    except SweepError as reason:
+        fail(f"{reason}; the same command tries them again", _FAULT)
+    except KeyboardInterrupt:
+        fail("interrupted; the same command goes on", 130)
+    typer.echo(result.markdown())
+    typer.echo(f"report: {folder / 'sweep.md'}")
+
+
+@contextmanager
+def _executor(scheduler: str) -> Iterator[Executor | None]:
+    """Dask's executor at an address, or none."""
+    if not scheduler:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        fail("--scheduler needs Dask: pip install eostheory[cluster]", _USAGE)
+    try:
+        client = Client(scheduler, timeout=20)
+    except (OSError, ValueError) as reason:
+        fail(f"no Dask scheduler answers at {scheduler}: {reason}", _USAGE)
+    with client:
+        yield client.get_executor()
 
 
 def _experiment(name: str) -> Experiment:

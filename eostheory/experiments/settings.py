@@ -57,6 +57,26 @@ def chosen(
     return settings
 
 
+def listed(experiment: Experiment, texts: Sequence[str]) -> dict[str, list[Any]]:
+    """The values by name of texts ``name=value,value``; values of tuples are parted by ``;``.
+
+    Raises:
+        SettingError: unknown name, no value, or one of the wrong type.
+    """
+    hints = get_type_hints(experiment.settings)
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        name = name.strip().replace("-", "_")
+        _known(experiment, name, [f.name for f in experiment.fields()])
+        mark = ";" if get_origin(hints[name]) is tuple else ","
+        pieces = [piece.strip() for piece in values.split(mark) if piece.strip()]
+        if not pieces:
+            raise SettingError(f"{text!r} gives {name} no values; write {name}=1,2,3")
+        found[name] = [parsed(piece, hints[name], name) for piece in pieces]
+    return found
+
+
 def _known(experiment: Experiment, name: str, known: Sequence[str]) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)

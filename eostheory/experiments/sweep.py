@@ -72,13 +72,13 @@ class Sweep:
         names = self.findings()
         lines = [f"# {self.experiment}: sweep over {', '.join(self.varied)}", ""]
         lines += [
-            "| " + " | ".join([*(f"`{v}`" for v in self.varied), *names]) + " |",
+            "| " + " | ".join([*(f"`{v}`" for v in self.varied), *map(_cell, names)]) + " |",
             "|" + "---|" * (len(self.varied) + len(names)),
         ]
         columns = [self.measured(name) for name in names]
         for index, point in enumerate(self.points):
             cells = [*map(str, point), *(shown(column[index]) for column in columns)]
-            lines.append("| " + " | ".join(c.replace("|", "&#124;") for c in cells) + " |")
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
         lines += ["", "| | least | median | most | share that agrees |", "|---|---|---|---|---|"]
         for name, column in zip(names, columns, strict=True):
             numbers = [v for v in column if isinstance(v, int | float)]
@@ -94,7 +94,7 @@ class Sweep:
                 if f["name"] == name and f["agrees"] is not None
             ]
             share = f"{sum(judged)} of {len(judged)}" if judged else ""
-            lines.append(f"| {name.replace('|', '&#124;')} | {' | '.join(spread)} | {share} |")
+            lines.append(f"| {_cell(name)} | {' | '.join(spread)} | {share} |")
         return "\n".join(lines) + "\n"
 
 
@@ -208,6 +208,10 @@ def _announce(folder: Path, about: dict[str, Any]) -> None:
 
 def _plain(grid: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     return {name: [list(v) if isinstance(v, tuple) else v for v in grid[name]] for name in grid}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "&#124;")
 
 
 def _text(value: Any) -> str:
