@@ -95,6 +95,7 @@ def until_settled(
     scales: Sequence[float],
     judge: Callable[[list[RUN]], dict[str, Order]],
     most: int,
+    done: Sequence[RUN] = (),
 ) -> tuple[list[RUN], dict[str, Order]]:
     """Runs at ever smaller scales, each half of the one before, until the orders tell.
 
@@ -102,12 +103,13 @@ def until_settled(
         scales: that are looked at in any case.
         judge: the orders of some runs.
         most: number of scales.
+        done: runs at the first scales, if there are some.
 
     Raises:
         NumericEvent: one of ``scales`` cannot be run.
     """
-    runs = [run(scale) for scale in scales]
-    orders, scale = judge(runs), scales[-1]
+    runs = [*done, *(run(scale) for scale in scales[len(done) :])]
+    orders, scale = judge(runs), scales[-1] / 2 ** (len(runs) - len(scales))
     with suppress(NumericEvent):
         while len(runs) < most and not all_met(orders):
             scale = scale / 2

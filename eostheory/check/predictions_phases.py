@@ -33,6 +33,9 @@ MOST = 300
 NEAR = 0.01
 """Two steps with a factor this near to one tell neither growth nor decay."""
 
+ROUNDINGS = 64 * 2.0**-52
+"""Rounding of a sharpness or a norm, relative to it."""
+
 CONFIDENCE = 1.96
 """Standard deviations: intervals of 95 %."""
 
@@ -47,6 +50,7 @@ class Told:
             section 2 the top eigenvector of the Gram matrix is ``dF u``.
         norm: of the output layer.
         phases: 1 to 4.
+        noise: how far the sharpness may be off: the residual of its eigenpair.
     """
 
     sharpness: list[float]
@@ -54,6 +58,7 @@ class Told:
     top: list[float]
     norm: list[float]
     phases: list[int]
+    noise: list[float]
 
 
 _KNOWN: WeakKeyDictionary[RealRun, Told] = WeakKeyDictionary()
@@ -110,11 +115,12 @@ def tell(ctx: Context) -> Told:
             break
         along = abs(float(torch.dot(gradient, u)))
         size = along / math.sqrt(top) if top > 0 else math.nan
-        rows.append((top, value, size, _norm(w[place])))
+        off = float(pair.residuals[0]) + ROUNDINGS * abs(top)
+        rows.append((top, value, size, _norm(w[place]), off))
         w = w_next
     columns = [list(column) for column in zip(*rows, strict=True)]
     phases = [int(k) for k in four_phases(columns[0], columns[1], eta)]
-    _KNOWN[ctx.run] = Told(columns[0], columns[1], columns[2], columns[3], phases)
+    _KNOWN[ctx.run] = Told(*columns[:4], phases, columns[4])
     return _KNOWN[ctx.run]
 
 
@@ -212,9 +218,11 @@ def output_norm(ctx: Context) -> Outcome:
         return not_applicable(f"li22: {why}")
     told = tell(ctx)
     rises, norms = _changes(told.sharpness), _changes(told.norm)
-    # Where the run has come to rest the last changes are those of rounding.
-    least = 1e-3 * max((abs(a) for a in rises), default=0.0)
-    moving = [k for k, a in enumerate(rises) if abs(a) > least]
+    # Where the run has come to rest the last changes are those of rounding, and of eigenpairs: that
+    # of a mean of two steps is half that of the ends.
+    off = [(a + b) / 2 for a, b in zip(told.noise, told.noise[2:], strict=False)]
+    least = [ROUNDINGS * a for a in told.norm]
+    moving = [k for k in range(len(rises)) if abs(rises[k]) > off[k] and abs(norms[k]) > least[k]]
     rises, norms = [rises[k] for k in moving], [norms[k] for k in moving]
     together = [a * b > 0 for a, b in zip(rises, norms, strict=True)]
     share = sum(together) / max(1, len(together))
@@ -243,7 +251,11 @@ def _by_majority(
     more: dict[str, Any],
     missing: list[int] | None = None,
 ) -> Outcome:
-    """pass where every share is above one half beyond doubt, fail where one is below."""
+    """pass where every share is above one half beyond doubt, fail where one is below.
+
+    li22 has no error term here, only a direction: what it can be held to is that it is right more
+    often than chance, which would be right half of the time.
+    """
     ranges = [interval(share, count) for share, count in cases]
     if any(high < 0.5 for _, high in ranges):
         return failed(f"{message}: that is not most of them", **more)

@@ -263,7 +263,9 @@ class RealRun:
             f"eta = {eta:g}, chosen so that 2/eta is a sharpness that gradient flow rises to: it "
             f"goes from {way[low].sharpness:.4g} to {max(p.sharpness for p in way[low:]):.4g}"
         )
-        steps = int(4 * (way[at].time - way[at - 1].time) / eta) + 40
+        # An oscillation along u, which dies away slowly near the edge, holds the sharpness down.
+        patience = self.ctx.profile.steps // (5 if self.large else 1)
+        steps = int(4 * (way[at].time - way[at - 1].time) / eta) + patience
         return _Choice(eta, why, way[at - 1].w, steps)
 
     @property
