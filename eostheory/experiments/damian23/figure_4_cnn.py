@@ -28,7 +28,7 @@ EXPERIMENT = experiment(
     "predicted dynamics of a 3-layer CNN with squared error",
     Settings,
     variants={
-        "quick": {"examples": 16, "width": 2, "steps": 60},
+        "quick": {"examples": 40, "eta": 0.06, "steps": 40},
         "paper": {
             "data": "cifar10",
             "labels": "all",

@@ -27,7 +27,7 @@ EXPERIMENT = experiment(
     "predicted dynamics of a 3-layer MLP with squared error",
     Settings,
     variants={
-        "quick": {"examples": 24, "width": 4, "steps": 50},
+        "quick": {"examples": 24, "width": 4, "steps": 45},
         "paper": {
             "data": "cifar10",
             "labels": "all",

@@ -63,7 +63,8 @@ def findings(settings: DynamicsSettings, results: Results) -> list[Finding]:
     lost = np.abs(found["loss"] - found["predicted loss"])[cycle].max()
     off = found["error"][cycle].max()
     pairs = (
-        ("loss above the constrained trajectory's", found["loss"] - excess, found["predicted loss"] - excess,
+        ("loss above the constrained trajectory's", found["loss"] - excess,
+         found["predicted loss"] - excess,
          f"largest error {lost:.2g} = {lost * eta / (epsilon * delta**2):.2g} epsilon delta^2/eta"),
         ("sharpness (mean of two steps)", found["mean sharpness"],
          two_step(found["predicted sharpness"]),
