@@ -196,7 +196,9 @@ def _reason(entry: Record, shown: Iterable[Record]) -> tuple[str, str]:
     message = message.partition(". Whether the statement")[0]
     for f in shown:
         if message.endswith(str(f["message"])):
-            return f"{message.removesuffix(str(f['message'])).rstrip(': ')}, see above", ""
+            said = message.removesuffix(str(f["message"])).rstrip(": ")
+            to_mend = said.rfind("mend ")  # whichever of several hypotheses asks for it
+            return f"{said[max(to_mend, 0) :]}, see above", ""
     message = textwrap.shorten(message, _SHORT, placeholder=" ...", break_long_words=False)
     point = entry.get("point")
     return message, str(point["code"]) if point else ""
