@@ -173,7 +173,7 @@ def _chaos(
     """Growth of small differences while several eigenvalues are unstable, and while one is."""
     if not crossed:
         return []
-    above = sum((v >= edge).astype(int) for v in values)[crossed[0] : -1]
+    above = (np.stack(values) >= edge).sum(0)[crossed[0] : -1]
     rate = (np.diff(growth) / np.diff(step))[crossed[0] :]
     one, several = rate[above == 1], rate[above >= 2]
     if not (len(one) and len(several)):
