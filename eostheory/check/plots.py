@@ -79,7 +79,7 @@ def curves(finding: Mapping[str, Any]) -> list[tuple[str, list[Point]]]:
 
 
 def draw(found: Sequence[tuple[str, list[Point]]], across: str, title: str) -> str:
-    """An ``<svg>`` of curves; what is not finite interrupts a curve."""
+    """An ``<svg>`` of curves; what is not finite, or turns back, interrupts a curve."""
     drawn = [p for _, points in found for p in points if _finite(p)]
     ys = [y for _, y in drawn]
     log = min(ys) > 0 and max(ys) > 1e3 * min(ys)
@@ -157,10 +157,16 @@ def _frame(across: _Axis, upward: _Axis, name: str) -> str:
 def _curve(points: list[Point], number: int, across: _Axis, upward: _Axis) -> str:
     step = -(-len(points) // _MOST)
     runs: list[list[str]] = [[]]
+    last: list[float] = []
     for point in points[::step]:
         if not _finite(point):
             runs.append([])
+            last = []
             continue
+        if len(last) > 1 and (point[0] - last[-1]) * (last[-1] - last[-2]) < 0:
+            runs.append([])  # it turns back: another run over the same abscissa
+            last = []
+        last.append(point[0])
         runs[-1].append(f"{across.place(point[0]):.1f} {upward.place(point[1]):.1f}")
     parts = []
     for run in runs:

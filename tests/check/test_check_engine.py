@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -27,6 +28,7 @@ from eostheory.check import (
 )
 from eostheory.check.finding import Status, Undecided, Violated, passed, unknown
 from eostheory.check.inputs import remake
+from eostheory.check.plots import draw
 from eostheory.check.recorded import ReplayError
 from eostheory.check.registry import Check
 from eostheory.check.text import render
@@ -354,6 +356,12 @@ def test_the_fragment_of_html_is_escaped_and_draws_the_curves(checks, tmp_path):
         report.plot("small")
     with pytest.raises(KeyError, match="nearest: small"):
         report.plot("smal")
+
+
+def test_runs_over_the_same_abscissa_are_curves_of_their_own():
+    points = [(3.0, 1.0), (2.0, 2.0), (1.0, 3.0), (3.0, 2.0), (2.0, 4.0), (1.0, 6.0)]
+    drawn = draw([("order", points)], "eta", "two runs")
+    assert len(re.findall(r'<path d="M[^"V]*L[^"V]*" fill="none"', drawn)) == 2
 
 
 def test_the_printed_report_names_every_check_and_shows_the_case(checks):
