@@ -68,7 +68,7 @@ def run(settings: Settings, session: Session) -> None:
             scale_invariant=True,
             tracker=settings.tracker(),
             observe=problem.observed(SINGULAR),
-            **session.recording("close-up", checkpoint_every=100),
+            **session.recording("close-up", checkpoint_every=25),
         )
 
 

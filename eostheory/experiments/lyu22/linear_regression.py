@@ -325,7 +325,7 @@ EXPERIMENT = Experiment(
     },
     plots=(Plot("panels", "The panels of figure 5; thick is the first draw.", draw),),
     findings=findings,
-    variants={"quick": {"steps": 1000, "draws": 2}},
+    variants={"quick": {"steps": 400, "draws": 2}},
     choices="The paper does not say the norm of the first weight (here 1), the precision (here "
     "torch's default, which sets the floor of the loss and with it how soon the oscillation is "
     "back), the number of steps, nor how the test loss is taken (here the expectation over fresh "
