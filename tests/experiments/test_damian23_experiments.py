@@ -17,7 +17,7 @@ from eostheory.numeric.objective import Objective
 from eostheory.training import EdgeNotReached, Recorder, reach_edge, read_records
 
 CPU = torch.device("cpu")
-SMALL = NetworkSettings(examples=12, width=3)
+SMALL = NetworkSettings(examples=24, width=4)
 
 
 def quick(name, folder, **more):
@@ -83,9 +83,9 @@ def test_a_run_stopped_in_every_part_goes_on_with_the_same_bits(multilayer, tmp_
 
 def test_the_approach_ends_where_the_edge_is(tmp_path):
     objective, start = problem(SMALL, CPU)
-    eta = 0.2
-    step, point = to_the_edge(objective, start, eta, 5000, folder=tmp_path / "a")
-    edge = reach_edge(objective, start, eta, 5000)
+    eta = 0.05
+    step, point = to_the_edge(objective, start, eta, 500, folder=tmp_path / "a")
+    edge = reach_edge(objective, start, eta, 500)
     assert step == edge.step
     assert torch.equal(point, edge.point)
     assert read_records(tmp_path / "a")["step"][-1] == step
@@ -96,9 +96,9 @@ def test_the_approach_ends_where_the_edge_is(tmp_path):
 
 def test_a_kick_moves_along_the_top_eigenvector():
     objective, start = problem(SMALL, CPU)
-    _, point = to_the_edge(objective, start, 0.2, 5000, folder=None)
-    assert torch.equal(displaced(objective, point, 0.2, 0.0), point)
-    once, twice = (displaced(objective, point, 0.2, kick) - point for kick in (0.5, 1.0))
+    _, point = to_the_edge(objective, start, 0.05, 500, folder=None)
+    assert torch.equal(displaced(objective, point, 0.05, 0.0), point)
+    once, twice = (displaced(objective, point, 0.05, kick) - point for kick in (0.5, 1.0))
     assert torch.allclose(2 * once, twice, rtol=1e-9, atol=1e-12)
 
 
