@@ -752,8 +752,8 @@ XOR = [[1.0, 0.5], [-0.5, 1.0]]
 enter(
     "li22, a two-layer linear network",
     lambda: strategies.two_layer_linear_loss(XOR, [1.0, -1.0], 2),
-    # The Hessian at the edge has an eigenvalue of -0.2, a tenth of the sharpness, which assumption 5
-    # excludes; gradient descent that is held there runs away after some 50 steps.
+    # The Hessian at the edge has an eigenvalue of -0.2, a tenth of the sharpness, which assumption
+    # 5 excludes; gradient descent that is held there runs away after some 50 steps.
     {
         **PLAIN,
         **dict.fromkeys(("predicted-dynamics", "limiting-sharpness"), NOT_APPLICABLE),
@@ -921,8 +921,8 @@ class LogisticLoss(nn.Module):
 
 PAIRS = torch.cartesian_prod(torch.arange(3), torch.arange(2))
 COUNTS = torch.tensor([2, 0, 1, 0, 3, 4.0])
-# Biases and a factor fit any six scores.  (1 + p) s(x) = p where p > 0, but for p = 0 the score goes
-# to minus infinity, so that again there is no minimizer.
+# Biases and a factor fit any six scores.  (1 + p) s(x) = p where p > 0, but for p = 0 the score
+# goes to minus infinity, so that again there is no minimizer.
 enter(
     "logistic matrix factorization",
     lambda: LogisticMatrixFactorization(3, 2, 1),
