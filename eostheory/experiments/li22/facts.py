@@ -107,14 +107,23 @@ def output_layer(found: Records, part: str = "", sharpness: str = "sharpness") -
     moves = np.abs(np.diff(found["output norm"] ** 2))
     apart = np.ones(len(moves), dtype=bool)
     apart[rows] = False
+    early = first_oscillation(found, sharpness)
+    soon = float((rows < early).sum() / early)
     slow = len(rows) > 0 and bool(apart.any())
     enough = slow and len(rows) >= FEW
     near = float(np.median(moves[rows])) if slow else np.nan
     else_ = float(np.median(moves[apart])) if slow else np.nan
     return [
         Finding(
-            _named("share of steps in which sharpness and |A| move apart", part),
-            "the same direction most of the time",
+            _named("share of steps to the first oscillation's end in which they move apart", part),
+            "positively correlated most of the time in sharpening and the first oscillations",
+            soon,
+            soon < 0.5,
+            f"{early} steps",
+        ),
+        Finding(
+            _named("share of all steps in which sharpness and |A| move apart", part),
+            "the same direction most of the time; anomalies are more frequent in late stages",
             share,
             share < 0.5,
         ),
@@ -126,6 +135,13 @@ def output_layer(found: Records, part: str = "", sharpness: str = "sharpness") -
             "" if enough else f"{len(rows)} anomalies, judged from {FEW} on",
         ),
     ]
+
+
+def first_oscillation(found: Records, sharpness: str = "sharpness") -> int:
+    """Steps until the sharpness passes 2/eta upwards for the second time; all if it does not."""
+    flags = above(found, sharpness)
+    upward = np.flatnonzero(~flags[:-1] & flags[1:])
+    return int(upward[1]) if len(upward) > 1 else len(flags) - 1
 
 
 def climbed(values: Array) -> float:

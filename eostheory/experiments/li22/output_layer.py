@@ -32,6 +32,7 @@ from eostheory.training import gradient_descent
 class Settings(Common):
     """Of figure 2."""
 
+    examples: int = setting(60, "number of examples, half of each class", paper=1000, least=4)
     networks: tuple[str, ...] = setting(
         ("linear", "tanh", "resnet"), "one panel each", paper="names of ResNet18 only",
         choices=NETWORKS,
@@ -41,7 +42,7 @@ class Settings(Common):
         (1.5, 40.0, 1.5), "2/eta over the sharpness at the start, of each network", least=1.0
     )
     steps: tuple[int, ...] = setting(
-        (600, 600, 200), "steps of gradient descent, of each network", least=1
+        (600, 400, 80), "steps of gradient descent, of each network", least=1
     )
 
 
