@@ -105,10 +105,10 @@ def predicted_dynamics(ctx: Context) -> Outcome:
     for general, complete in WITHOUT[2:] if run.large else WITHOUT:
         better = [
             compare(run.objective, center, eta, one.scale, TIME, general=general, complete=complete)
-            for one in runs
+            for one in runs[:COUNT]
         ]
         others = judged(better, eta)
-        if all_met(others) or _most_of(orders, runs[-1], better[-1]):
+        if all_met(others) or _most_of(orders, runs[COUNT - 1], better[-1]):
             return not_applicable(
                 f"{message}. {_lacking(general, complete)}: {told(others)}", **more
             )
@@ -127,8 +127,8 @@ WITHOUT = (True, False), (False, True), (True, True)
 
 
 def _most_of(orders: dict[str, Order], plain: Compared, better: Compared) -> bool:
-    """Whether most of each error that is not of the order claimed is gone at the smallest epsilon:
-    then it was that of the terms which were put back."""
+    """Whether most of each error that is not of the order claimed is gone at the same epsilon: then
+    it was that of the terms which were put back."""
     pairs = zip(orders.values(), plain.errors, better.errors, strict=True)
     return all(b < a / 2 for order, a, b in pairs if order.kind not in ("meets", "exact"))
 

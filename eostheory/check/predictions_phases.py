@@ -120,7 +120,7 @@ def tell(ctx: Context) -> Told:
         w = w_next
     columns = [list(column) for column in zip(*rows, strict=True)]
     phases = [int(k) for k in four_phases(columns[0], columns[1], eta)]
-    _KNOWN[ctx.run] = Told(*columns[:4], phases, columns[4])
+    _KNOWN[ctx.run] = Told(columns[0], columns[1], columns[2], columns[3], phases, columns[4])
     return _KNOWN[ctx.run]
 
 

@@ -150,9 +150,12 @@ def completed(base: type[PredictedDynamics]) -> type[PredictedDynamics]:
     """Predicted dynamics with ``-eta/2 D^3 L[v_perp, v_perp, .]``, which assumption 5 excludes."""
 
     class Completed(base):  # type: ignore[misc, valid-type]
+        v: Tensor
+
         def push(self, here: ConstrainedStep) -> None:
             u = here.center.u
-            off = self.v - torch.dot(u, self.v) * u
+            v: Tensor = self.v
+            off = v - torch.dot(u, v) * u
             push = -self.eta / 2 * here.center.products.third(off, off)
             self._along = float(torch.dot(push, u))
             self._across = push - self._along * u
