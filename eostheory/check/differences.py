@@ -119,25 +119,42 @@ def noise(at: Sampled, scale: float) -> float:
 
     Fourth differences over the smallest spacing at which values are no longer mostly equal: what
     is computed from large numbers that cancel moves in steps, which finer spacings do not see.
+    Every entry has steps of its own, as those of a saturated softmax.
     """
     here = at(0.0)
-    floor = 2 * EPS * length(here) if here is not None else 0.0
+    if here is None:
+        return 0.0
+    floor = 2 * EPS * here.abs().reshape(-1)
+    found = torch.zeros_like(floor)
+    left = torch.ones_like(floor, dtype=torch.bool)
     for power in range(26, 5, -2):
         spacing = scale * 2.0**-power
         values = [at((i - 3) * spacing) for i in range(7)]
         if any(v is None for v in values):
-            return floor
+            break
         row = torch.stack([v.reshape(-1) for v in values if v is not None])
-        moves = [length(b - a) for a, b in pairwise(row)]
-        if moves.count(0.0) >= 3:
-            # The steps themselves; equal steps would show in no difference of higher order.
-            floor = max(floor, min((x for x in moves if x > 0), default=0.0))
-            continue
+        moves = (row[1:] - row[:-1]).abs()
+        stuck = (moves == 0).sum(0) >= 3
+        # The steps themselves; equal steps would show in no difference of higher order.
+        steps = moves.masked_fill(moves == 0, math.inf).amin(0)
+        steps = torch.where(left & stuck & torch.isfinite(steps), steps, 0.0)
+        floor = torch.maximum(floor, steps)
         for _ in range(4):
             row = row[1:] - row[:-1]
         # A fourth difference of independent errors of size e is of size sqrt(70) e.
-        return max(floor, max(length(r) for r in row) / math.sqrt(70))
-    return floor
+        found = torch.where(left & ~stuck, row.abs().amax(0) / math.sqrt(70), found)
+        left = left & stuck
+        if not bool(left.any()):
+            break
+        if power == 26:
+            ends = [at(t * scale * 2.0**-6) for t in (-3.0, 2.0, 3.0)]
+            if all(v is not None for v in ends):
+                # What does not move far away either is constant.
+                far = torch.stack([v.reshape(-1) for v in ends if v is not None])
+                left = left & (far != here.reshape(-1)).any(0)
+                if not bool(left.any()):
+                    break
+    return length(torch.maximum(floor, found))
 
 
 @dataclass(frozen=True)
@@ -244,6 +261,7 @@ def scale_of(w: Tensor) -> float:
     return max(1.0, float(torch.linalg.vector_norm(w)))
 
 
-def shown(x: Any) -> str:
-    """A number in few digits, enough to tell it from others."""
-    return f"{float(x):.6g}"
+def shown(x: Any, relative: float = 1.0) -> str:
+    """A number in few digits, enough to tell it from one that is off by ``relative``."""
+    digits = min(17, max(6, 2 - math.floor(math.log10(relative)))) if relative > 0 else 6
+    return f"{float(x):.{digits}g}"

@@ -110,9 +110,9 @@ def wrong_gradient(slopes: Slopes, block: Tensor, found: Comparison) -> Violated
         measured, expected = float(slopes.exact[i]), float(found.found)
         name = f", in {layout.where(i)}," if layout is not None else ""
         return Violated(
-            f"coordinate {i}{name} of the gradient is {shown(measured)} by autograd, but the "
-            f"values of the loss rise by {shown(expected)}: it is off by {measured - expected:.3g} "
-            f"({relative:.2g} of it); {remedy}",
+            f"coordinate {i}{name} of the gradient is {shown(measured, relative)} by autograd, "
+            f"but the values of the loss rise by {shown(expected, relative)}: it is off by "
+            f"{measured - expected:.3g} ({relative:.2g} of it); {remedy}",
             measured=measured,
             expected=expected,
             tolerance=found.allowed,

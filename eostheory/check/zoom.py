@@ -120,11 +120,11 @@ def search(
         paths: candidates that are followed, of slopes and of values each.
         first: be content with the first place found.
     """
-    spacing = (high - low) / (nodes + 1)
+    spacing = (high - low) / (nodes - 0.9)
     if not spacing > 64 * FINEST * line.scale:
         return None
     # Off the middle, so that kinks at round numbers are not hit but enclosed.
-    grid = [low + (i + 0.3721) * spacing for i in range(nodes)]
+    grid = [low + (i + 0.0372) * spacing for i in range(nodes)]
     samples = [line(t) for t in grid]
     windows = [_Window(grid[i], spacing, tuple(samples[i : i + 4])) for i in range(len(grid) - 3)]
     slopes = [abs(s[1]) for s in samples]

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from eostheory.check import derivatives, evaluation, smoothness  # noqa: F401
 from eostheory.check.context import Context
-from eostheory.check.finding import Status, not_applicable
+from eostheory.check.finding import Status, Undecided, not_applicable
 from eostheory.check.precision import Precision
 from eostheory.check.profiles import Profile
 from eostheory.check.registry import CHECKS
@@ -21,6 +21,8 @@ NAMES = (
     *("gradient", "hessian", "third-derivative", "symmetric-hessian", "declared-hessian", "smooth"),
 )
 SMALL = Profile("small", 9, 100)
+FEW = Profile("few", 4, 100)
+SEEDS = [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
 
 DATA = torch.randn(40, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 SIGNS = torch.where(torch.arange(40) % 3 == 0, -1.0, 1.0).double()
@@ -57,6 +59,11 @@ def findings(subject, seed=0, profile=SMALL, names=NAMES):
             not_applicable(f"needs {lacking[0]}") if lacking else known.body(context)
         )
     return context.outcomes
+
+
+def up_to(name):
+    """The checks up to that one."""
+    return NAMES[: NAMES.index(name) + 1]
 
 
 def bad(outcomes):
@@ -184,8 +191,12 @@ GOOD = {
     "steep exp": (lambda w: torch.exp(20 * w).sum(), 2),
     "narrow peak": (lambda w: (1 / (1e-3 + w**2)).sum(), 2),
     "softplus beyond its threshold": (lambda w: F.softplus(30 * w).sum(), 2),
+    "saturated softmax": (lambda w: -torch.log_softmax(20 * w, 0)[0], 3),
     "gelu": (lambda w: F.gelu(DATA @ w).pow(2).mean(), 3),
     "fourth derivative that jumps": (lambda w: (w**3 * w.abs()).sum(), 2),
+}
+
+EVALUATED = {
     "exact float32 constant": (lambda w: (w**2).sum() * torch.tensor(2.0), 2),
     "float32 data converted": (lambda w: ((SINGLE.double() * w).sum(1) ** 2).mean(), 3),
     "integers": (lambda w: ((w * torch.arange(2)) ** 2).sum(), 2),
@@ -197,6 +208,12 @@ BROKEN = {
     "relu": (lambda w: F.relu(DATA @ w).mean(), 3, {"smooth": "C0"}),
     "plane that cuts off a corner": (
         lambda w: F.relu(w[0] + w[1] - 3.9) + (w**2).sum(),
+        2,
+        {"smooth": "C0"},
+    ),
+    "median": (lambda w: torch.median(w) ** 2, 3, {"smooth": "C0"}),
+    "kink at the edge of the domain": (
+        lambda w: (w**2).sum() + F.relu(w[0] - 1.97),
         2,
         {"smooth": "C0"},
     ),
@@ -284,14 +301,19 @@ BROKEN = {
     ),
 }
 
-SEEDS = [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
-
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", GOOD)
 def test_a_smooth_loss_raises_no_alarm(name, seed):
     loss, size = GOOD[name]
     assert bad(findings(subject_of(loss, size), seed)) == {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", EVALUATED)
+def test_numbers_of_other_types_and_fixed_randomness_raise_no_alarm(name, seed):
+    loss, size = EVALUATED[name]
+    assert bad(findings(subject_of(loss, size), seed, names=up_to("finite"))) == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -302,24 +324,24 @@ def test_a_loss_that_breaks_one_hypothesis_fails_one_check(name, seed):
 
 
 @pytest.mark.parametrize("make", [counting, with_buffer])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_hidden_state_is_not_deterministic(make, seed):
     assert bad(findings(subject_of(make(), 2), seed)) == {"deterministic": "fail"}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_barrier_at_the_edge_of_a_declared_domain_raises_no_alarm(seed):
     subject = subject_of(lambda w: (w - torch.log(w)).sum(), 2, domain=(0.01, 5.0))
     assert bad(findings(subject, seed)) == {}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("relative", [1e-4, 1e-7])
 def test_a_wrong_coordinate_of_a_small_gradient_is_named(seed, relative):
     factor = torch.ones(3, dtype=torch.float64)
     factor[1] = 1 + relative
     loss = custom(quartic, lambda w: 4 * w**3 * factor)
-    found = findings(subject_of(loss, 3), seed)["gradient"]
+    found = findings(subject_of(loss, 3), seed, names=up_to("gradient"))["gradient"]
     assert found.status is Status.FAIL
     details = found.counterexample.details
     assert details["coordinate"] == 1
@@ -327,7 +349,7 @@ def test_a_wrong_coordinate_of_a_small_gradient_is_named(seed, relative):
     assert found.measured == pytest.approx(found.expected * (1 + relative))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_wrong_coordinate_of_a_large_gradient_is_named(seed):
     size, wrong = 8000, 4321
     scale = torch.linspace(0.5, 1.5, size, dtype=torch.float64)
@@ -339,8 +361,8 @@ def test_a_wrong_coordinate_of_a_large_gradient_is_named(seed):
     )
     start = torch.sin(torch.arange(size, dtype=torch.float64))
     subject = subject_of(loss, size, start=start)
-    names = NAMES[:7]
-    found = findings(subject, seed, Profile("default", 60, 100), names)["gradient"]
+    profile = Profile("default", 60, 100)
+    found = findings(subject, seed, profile, up_to("gradient"))["gradient"]
     assert found.status is Status.FAIL
     assert found.counterexample.details["coordinate"] == wrong
     assert found.counterexample.details["relative_error"] == pytest.approx(1e-4, rel=1e-2)
@@ -350,7 +372,8 @@ def test_a_wrong_coordinate_of_a_large_gradient_is_named(seed):
 def test_chunks_are_added_up_by_every_check():
     chunks = [lambda w, x=x: F.softplus(x @ w).sum() for x in DATA.split(10)]
     objective = Objective(chunks, 3)
-    assert bad(findings(subject_of(objective, 3, objective=objective))) == {}
+    subject = subject_of(objective, 3, objective=objective)
+    assert bad(findings(subject, profile=FEW)) == {}
 
 
 def test_a_kink_in_one_chunk_is_found():
@@ -368,22 +391,32 @@ def test_the_declared_hessian_is_compared_with_that_of_the_loss():
     def loss(w):
         return (w**3).sum()
 
+    names = (*up_to("hessian"), "declared-hessian")
     right = subject_of(loss, 2, hessian=lambda w: torch.diag(6 * w))
-    assert bad(findings(right)) == {}
+    assert bad(findings(right, names=names)) == {}
     for declared, message in (
         (lambda w: torch.diag(6.0001 * w), "of the declared Hessian is"),
         (lambda w: 6 * w, "shape"),
         (lambda w: 1 / 0, "ZeroDivisionError"),
     ):
-        outcomes = findings(subject_of(loss, 2, hessian=declared))
+        outcomes = findings(subject_of(loss, 2, hessian=declared), names=names)
         assert bad(outcomes) == {"declared-hessian": "fail"}
         assert message in outcomes["declared-hessian"].message
+
+
+def test_a_line_that_leaves_the_domain_at_once_tells_nothing():
+    subject = subject_of(quartic, 2)
+    corner = torch.tensor([2.0, 2.0], dtype=torch.float64)
+    outwards = torch.tensor([0.6, -0.8], dtype=torch.float64)
+    with pytest.raises(Undecided, match="the point alone"):
+        smoothness._along(subject, corner, outwards)
 
 
 def test_messages_name_the_value_and_the_remedy():
     def message(name):
         loss, size, expected = BROKEN[name]
-        return findings(subject_of(loss, size))[next(iter(expected))].message
+        check = next(iter(expected))
+        return findings(subject_of(loss, size), profile=FEW, names=up_to(check))[check].message
 
     assert "0.10000000149011612" in message("float32 constant")
     assert "test_check_properties.py" in message("float32 constant")
