@@ -25,7 +25,7 @@ class Settings(Common):
     activation: str = setting(
         "relu", "activation", paper="relu", choices=tuple(sorted(ACTIVATIONS))
     )
-    steps: int = setting(500, "steps of gradient descent", least=10, most=10_000_000)
+    steps: int = setting(1000, "steps of gradient descent", least=10, most=10_000_000)
 
 
 def run(settings: Settings, session: Session) -> None:
