@@ -25,8 +25,8 @@ from eostheory.numeric.batches import (
 )
 from eostheory.numeric.device import default_device
 from eostheory.numeric.events import BecameNaN
+from eostheory.numeric.flat import PRECISIONS, Layout, Objective
 from eostheory.numeric.norms import elementary_norms
-from eostheory.numeric.objective import PRECISIONS, Layout, Objective
 from eostheory.numeric.probes import check_derivatives
 
 Criterion = Callable[[Any, Any], Tensor]
