@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eostheory.trajectories.loading import load
     from eostheory.trajectories.lowering import lower
     from eostheory.trajectories.program import Program
     from eostheory.trajectories.recurrence import Recurrence
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
         rmsprop_scheduler,
         weight_decay_scheduler,
     )
-    from eostheory.trajectories.run import Run, Status, load
+    from eostheory.trajectories.run import Run, Status
     from eostheory.trajectories.simulation import Compiled, compile, simulate
 
 _HOME = {
@@ -97,7 +98,7 @@ _HOME = {
     "gwsi_scheduler": "rules_schedulers",
     "linear_batch_norm": "reductions",
     "linear_network": "rules_losses",
-    "load": "run",
+    "load": "loading",
     "lower": "lowering",
     "operations": "reductions",
     "predicted_dynamics": "rules_models",

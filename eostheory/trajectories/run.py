@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -16,7 +15,6 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from eostheory.trajectories.recurrence import Recurrence
     from eostheory.trajectories.simulation import Compiled
 
 CHECK_INTERVAL = 1024
@@ -24,7 +22,7 @@ CHECK_INTERVAL = 1024
 
 SMALLEST_NORMAL = 2.0**-1022
 
-_FORMAT = "eostheory trajectories 1"
+FORMAT = "eostheory trajectories 1"
 
 
 class Status(IntEnum):
@@ -208,7 +206,7 @@ class Run:
         """Write a file that `load` reads; whatever stood there is replaced as a whole or not."""
         path = Path(path)
         about = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "program": self.compiled.program.key,
             "name": self.compiled.program.name,
             "first": self.first,
@@ -217,7 +215,7 @@ class Run:
             "bound": float(self.bound).hex(),
             "threads": self.threads,
         }
-        tensors = {n: getattr(self, n).cpu().numpy() for n in _TENSORS}
+        tensors = {n: getattr(self, n).cpu().numpy() for n in TENSORS}
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -230,84 +228,10 @@ class Run:
             raise
 
 
-_TENSORS = {
+TENSORS = {
     "parameters": torch.float64,
     "records": torch.float64,
     "state": torch.float64,
     "status": torch.int8,
     "at": torch.int64,
 }
-
-
-_DAMAGED = (
-    ValueError, KeyError, TypeError, EOFError, OverflowError,
-    zipfile.BadZipFile, RuntimeError,  # of an archive that seems encrypted or of another kind
-)  # fmt: skip
-
-
-def load(path: str | os.PathLike[str], recurrence: Recurrence) -> Run:
-    """A saved run of ``recurrence``, on the CPU, to read or to resume.
-
-    Raises:
-        ValueError: the file is not a saved run, is damaged, or holds a run of another program.
-        OSError: the file cannot be read.
-    """
-    from eostheory.trajectories.simulation import compile
-
-    compiled = compile(recurrence)
-    try:
-        # opened here: numpy leaves a damaged file open
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            about = json.loads(str(archive["about"]))
-            if about["format"] != _FORMAT:
-                raise ValueError(f"its format is {about['format']!r}, not {_FORMAT!r}")
-            arrays = {n: torch.from_numpy(archive[n].copy()) for n in _TENSORS}
-            settings = {n: int(about[n]) for n in ("first", "step", "every", "threads")}
-            bound, key, name = float.fromhex(about["bound"]), about["program"], about["name"]
-        if known := key == compiled.program.key:
-            _fits(arrays, settings, compiled)
-    except _DAMAGED as error:
-        raise ValueError(f"{path} is no saved run, or a damaged one: {error}") from error
-    if not known:
-        raise ValueError(
-            f"{path} holds a run of {name!r}, whose program differs from that of "
-            f"{recurrence.name!r}: load it with the recurrence that made it"
-        )
-    return Run(
-        compiled,
-        arrays["parameters"],
-        arrays["records"],
-        arrays["state"],
-        Fates(
-            arrays["parameters"].shape[1],
-            arrays["state"].device,
-            arrays["status"].reshape(-1),
-            arrays["at"].reshape(-1),
-        ),
-        settings["first"],
-        settings["step"],
-        settings["every"],
-        bound,
-        settings["threads"],
-    )
-
-
-def _fits(arrays: dict[str, Tensor], settings: dict[str, int], compiled: Compiled) -> None:
-    """Raise ValueError unless the arrays of a file are those of one run."""
-    program, state = compiled.program, arrays["state"]
-    lanes = tuple(state.shape[1:])
-    first, step, every = settings["first"], settings["step"], settings["every"]
-    if not (0 <= first <= step and every >= 1 and settings["threads"] >= 1):
-        raise ValueError(f"settings {settings} make no sense")
-    shapes = {
-        "parameters": (len(program.parameters), *(lanes or (1,))),
-        "records": (step // every - first // every, len(program.observables), *lanes),
-        "state": (len(program.state), *lanes),
-        "status": lanes,
-        "at": lanes,
-    }
-    for name, dtype in _TENSORS.items():
-        if arrays[name].dtype != dtype:
-            raise ValueError(f"{name} is {arrays[name].dtype}, not {dtype}")
-        if tuple(arrays[name].shape) != shapes[name]:
-            raise ValueError(f"{name} has shape {tuple(arrays[name].shape)}, not {shapes[name]}")
