@@ -16,6 +16,7 @@ from eostheory.formula.core import Number
 from eostheory.symbolic.balls import NotEnclosed, enclose, rational_ball
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.scalars import Poly, Undefined, to_fraction
+from eostheory.symbolic.signs import SHOWS
 from eostheory.symbolic.solving import Condition, assumptions, relevant, solve
 
 if TYPE_CHECKING:
@@ -76,9 +77,7 @@ def _all_atoms(model: Model, poly: Poly) -> set[int]:
 
 def scratch(model: Model, extra: list[Inequality]) -> Model:
     """A model of the generators only, with the same assumptions and ``extra`` ones."""
-    from eostheory.symbolic.model import Model as Fresh
-
-    fresh = Fresh()
+    fresh = type(model)()
     fresh.patience = 0.2
     kernel = model.kernel
     for condition, tag in (*model.assumptions, *model.facts):
@@ -104,15 +103,13 @@ class Ladder:
 
     def _direct(self, model: Model, target: Expr, relation: str) -> frozenset[str] | None:
         """By signs or by nlsat."""
-        from eostheory.symbolic.inequalities import _GOOD, _sign
-
         kernel = model.kernel
         outer, kernel.field.tags = kernel.field.tags, set()
         try:
             gap = kernel.scalar(target)
             if kernel.field.is_zero(gap):
                 return frozenset() if relation in (">=", "<=") else None
-            if _sign(model, gap) in _GOOD[relation]:
+            if kernel.signs.factored(gap) in SHOWS[relation]:
                 return frozenset(kernel.field.tags - {""})
             negated = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}[relation]
             goal = Condition(gap, negated)

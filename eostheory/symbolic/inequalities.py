@@ -10,19 +10,11 @@ from eostheory.symbolic.balls import sign_of_constant
 from eostheory.symbolic.decision import Decision
 from eostheory.symbolic.exact import Instance, InstanceError
 from eostheory.symbolic.scalars import Poly, Undefined
-from eostheory.symbolic.signs import power_sign, times
+from eostheory.symbolic.signs import SHOWS
 from eostheory.symbolic.solving import NEGATED, Condition, Query, assumptions, relevant, solve
 
 if TYPE_CHECKING:
     from eostheory.symbolic.model import Model
-
-_GOOD = {
-    ">": ("+",),
-    ">=": ("+", "0+"),
-    "<": ("-",),
-    "<=": ("-", "0-"),
-    "!=": ("+", "-", "!"),
-}
 
 
 def decide_inequality(model: Model, statement: Inequality, refute: bool = True) -> Decision:
@@ -34,16 +26,16 @@ def decide_inequality(model: Model, statement: Inequality, refute: bool = True) 
         if kernel.field.is_zero(gap):
             gap = kernel.field.zero
         lowered = frozenset(kernel.field.tags)
-        sign = _sign(model, gap)
+        sign = kernel.signs.factored(gap)
         used = frozenset(kernel.field.tags - {""})
     finally:
         kernel.field.tags = outer
-    if sign in _GOOD[statement.relation]:
+    if sign in SHOWS[statement.relation]:
         certificate = {"kind": "signs", "factors": _factors(model, gap)}
         return Decision("holds", "proved", "signs of the factors", certificate, used=used)
     if not any(model.free(statement.lhs, statement.rhs)):
         sign = sign_of_constant(kernel.field, gap)
-        if sign in _GOOD[statement.relation]:
+        if sign in SHOWS[statement.relation]:
             certificate = {"kind": "balls", "boxes": "1"}
             return Decision("holds", "certified", "Arb ball of a constant", certificate, used=used)
     witness, tried = None, ["signs of the factors"]
@@ -87,25 +79,6 @@ def decide_inequality(model: Model, statement: Inequality, refute: bool = True) 
         decision.used = frozenset((decision.used | lowered) - {""})
         return decision
     return Decision("undecided", used=used, tried=tuple(tried))
-
-
-def _sign(model: Model, gap: Poly) -> str:
-    """The sign from the factor form, without the oracle."""
-    kernel = model.kernel
-    if not gap.terms:
-        return "0+"
-    kernel.signs._asking = True
-    try:
-        quick = kernel.signs.of(gap)
-        if quick != "?":
-            return quick
-        c, factors = kernel.powers.factor(gap)
-        sign = "+" if c > 0 else "-"
-        for atom, e in factors.items():
-            sign = times(sign, power_sign(kernel.signs.of_atom(atom), e))
-        return sign
-    finally:
-        kernel.signs._asking = False
 
 
 def _factors(model: Model, gap: Poly) -> list[str]:

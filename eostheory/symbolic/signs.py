@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 POSITIVE, NONNEGATIVE, NEGATIVE, NONPOSITIVE, NONZERO, UNKNOWN = "+", "0+", "-", "0-", "!", "?"
 
+SHOWS = {
+    ">": ("+",),
+    ">=": ("+", "0+"),
+    "<": ("-",),
+    "<=": ("-", "0-"),
+    "!=": ("+", "-", "!"),
+}
+"""The signs that show how a scalar compares with zero."""
+
 _ORACLE_TERMS = 24
 """Longer scalars are not worth a query to a prover."""
 
@@ -202,6 +211,24 @@ class Signs:
             if answer[0] != "?":
                 return answer[0]
         return self.quick(poly) if poly.single is not None or sign != "?" else "?"
+
+    def factored(self, poly: Poly) -> str:
+        """The sign of ``poly``, if need be from its factor form; the oracle is not asked."""
+        if not poly.terms:
+            return "0+"
+        assert self.powers is not None
+        self._asking = True
+        try:
+            known = self.of(poly)
+            if known != "?":
+                return known
+            c, factors = self.powers.factor(poly)
+            sign = "+" if c > 0 else "-"
+            for atom, e in factors.items():
+                sign = times(sign, power_sign(self.of_atom(atom), e))
+            return sign
+        finally:
+            self._asking = False
 
     def _opposite(self, c: Any, factors: Mapping[int, Exponent]) -> bool:
         """Whether a factor form says no more than ``p = c * (a base)`` with negative ``c``."""

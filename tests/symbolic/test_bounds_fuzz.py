@@ -80,12 +80,12 @@ BUGS = {
     ),
     "< is decided as >": (
         inequalities,
-        "_GOOD",
+        "SHOWS",
         {">": ("-",), ">=": ("-", "0-"), "<": ("+",), "<=": ("+", "0+"), "!=": ("+", "-", "!")},
     ),
     "weak signs count as strict": (
         inequalities,
-        "_GOOD",
+        "SHOWS",
         {
             ">": ("+", "0+"),
             ">=": ("+", "0+"),
