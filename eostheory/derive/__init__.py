@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from eostheory.derive.batchnorm import batchnorm
+    from eostheory.derive.errors import DerivationError
     from eostheory.derive.flows import flow, hessian, scale_invariance, vector_field
     from eostheory.derive.grammar import FormulaError, parse
     from eostheory.derive.losses import LossGeometry, loss
     from eostheory.derive.manifold import sharpness_flow
     from eostheory.derive.networks import linear_network
-    from eostheory.derive.result import DerivationError, Derived, Hypothesis
+    from eostheory.derive.result import Derived, Hypothesis
     from eostheory.derive.schedulers import scheduler
     from eostheory.derive.several import several_dynamics
     from eostheory.derive.trajectories import trajectory, update_rule
 
 _HOMES = {
-    "DerivationError": "result",
+    "DerivationError": "errors",
     "Derived": "result",
     "FormulaError": "grammar",
     "Hypothesis": "result",

@@ -14,9 +14,10 @@ import sympy
 from sympy import ImmutableMatrix as Matrix
 
 from eostheory.derive.eigen import top_value
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge, Scope, read
 from eostheory.derive.losses import derivatives
-from eostheory.derive.result import DerivationError, Derived, Hypothesis, renamed
+from eostheory.derive.result import Derived, Hypothesis, renamed
 from eostheory.formula import Equation, Expr, dot, matrix, norm2, outer, scalar, sqrt, vector
 from eostheory.symbolic import Model
 

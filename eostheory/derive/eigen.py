@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import sympy
 
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge
-from eostheory.derive.result import DerivationError, Hypothesis, short
+from eostheory.derive.result import Hypothesis, short
 
 _X = sympy.Symbol("_x", real=True)
 

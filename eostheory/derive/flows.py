@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import sympy
 from sympy import ImmutableMatrix as Matrix
 
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge, Scope, read
 from eostheory.derive.losses import derivatives, parameters, smoothness
-from eostheory.derive.result import DerivationError, Derived, Hypothesis, renamed
+from eostheory.derive.result import Derived, Hypothesis, renamed
 from eostheory.symbolic.orbits import lotka_volterra
 from eostheory.symbolic.vectorfield import (
     VectorField,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from eostheory.derive.result import DerivationError
+from eostheory.derive.errors import DerivationError
 from eostheory.formula import Expr, Symbol, symbols_of
 from eostheory.formula.core import Add, Dim, Function, Mul, Number, Power
 from eostheory.formula.tensors import Dot, Identity, MatMul, Norm, Outer, Trace, Transpose

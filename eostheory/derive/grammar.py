@@ -19,7 +19,7 @@ from typing import Any
 
 import sympy
 
-from eostheory.derive.result import DerivationError
+from eostheory.derive.errors import DerivationError
 
 LONGEST = 4000
 DEEPEST = 60

@@ -9,7 +9,8 @@ import sympy
 from sympy.polys.polyerrors import BasePolynomialError
 
 from eostheory.derive.constants import sign_of_number
-from eostheory.derive.result import DerivationError, Hypothesis, Status
+from eostheory.derive.errors import DerivationError
+from eostheory.derive.result import Hypothesis, Status
 from eostheory.formula import Inequality, Symbol, as_expr, scalar
 from eostheory.symbolic import Model
 from eostheory.symbolic.convert import from_sympy

@@ -10,8 +10,9 @@ import sympy
 from sympy import ImmutableMatrix as Matrix
 
 from eostheory.derive.eigen import TopPair, top_pair
+from eostheory.derive.errors import DerivationError, NotDerived
 from eostheory.derive.judge import Judge, Scope, conditions, read
-from eostheory.derive.result import DerivationError, Derived, Hypothesis, NotDerived, renamed, short
+from eostheory.derive.result import Derived, Hypothesis, renamed, short
 
 if TYPE_CHECKING:
     from eostheory.derive.predicted import GeneralizedDynamics, PredictedDynamics

@@ -10,9 +10,10 @@ import sympy
 from sympy import ImmutableMatrix as Matrix
 
 from eostheory.derive.eigen import top_pair
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge, Scope, conditions, read
 from eostheory.derive.losses import derivatives, parameters, smoothness
-from eostheory.derive.result import DerivationError, Derived, Hypothesis, renamed
+from eostheory.derive.result import Derived, Hypothesis, renamed
 from eostheory.derive.schedulers import Scheduler
 
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from eostheory.derive.result import DerivationError, Derived, Hypothesis
+from eostheory.derive.errors import DerivationError
+from eostheory.derive.result import Derived, Hypothesis
 from eostheory.formula import (
     Equation,
     Expr,

@@ -10,9 +10,10 @@ from typing import ClassVar
 import sympy
 from sympy import ImmutableMatrix as Matrix
 
+from eostheory.derive.errors import DerivationError, NotDerived
 from eostheory.derive.judge import Judge, Scope
 from eostheory.derive.losses import LossGeometry
-from eostheory.derive.result import DerivationError, Derived, Hypothesis, NotDerived, renamed
+from eostheory.derive.result import Derived, Hypothesis, renamed
 from eostheory.symbolic.vectorfield import VectorField, first_integral
 
 _ROOT = sympy.Symbol("_x", real=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import sympy
 from sympy import CRootOf, Symbol
 
+from eostheory.derive.errors import NotDerived
 from eostheory.derive.torch_code import TorchFunction, lower
 from eostheory.formula import Expr, to_latex
 
@@ -32,14 +33,6 @@ class Hypothesis:
 
     def __str__(self) -> str:
         return f"[{self.status}] {self.text}"
-
-
-class DerivationError(ValueError):
-    """An object from which the wanted thing cannot be derived; the message says why."""
-
-
-class NotDerived(DerivationError):
-    """A value that this result does not have."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 
 import sympy
 
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge, Scope, conditions, read
 from eostheory.derive.quasi import BETA, GBAR, Bound, bound_moment, bound_rate, in_terms_of_beta
-from eostheory.derive.result import DerivationError, Derived, Hypothesis, renamed
+from eostheory.derive.result import Derived, Hypothesis, renamed
 from eostheory.symbolic.vectorfield import VectorField, first_integral, frequency_squared
 
 V = sympy.Symbol("_v", positive=True)

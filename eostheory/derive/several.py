@@ -9,14 +9,10 @@ from typing import Any, ClassVar
 import sympy
 from sympy import ImmutableMatrix as Matrix
 
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge, Scope, conditions, read
 from eostheory.derive.losses import derivatives, parameters, smoothness
-from eostheory.derive.result import (
-    DerivationError,
-    Derived,
-    Hypothesis,
-    renamed,
-)
+from eostheory.derive.result import Derived, Hypothesis, renamed
 from eostheory.derive.several_directions import orthonormal, semidefinite, standing, top_columns
 from eostheory.symbolic.vectorfield import VectorField
 

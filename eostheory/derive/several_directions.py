@@ -9,8 +9,9 @@ import sympy
 from sympy import ImmutableMatrix as Matrix
 
 from eostheory.derive.eigen import top_value
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.judge import Judge
-from eostheory.derive.result import DerivationError, Hypothesis, Status, short
+from eostheory.derive.result import Hypothesis, Status, short
 
 
 def top_columns(hessian: Matrix, count: int, judge: Judge) -> list[sympy.MatrixBase]:

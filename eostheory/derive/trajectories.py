@@ -9,11 +9,12 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from eostheory.derive.errors import DerivationError
 from eostheory.derive.flows import Flow, LossDerivatives
 from eostheory.derive.losses import LossGeometry
 from eostheory.derive.manifold import SharpnessFlow
 from eostheory.derive.predicted import GeneralizedDynamics, PredictedDynamics
-from eostheory.derive.result import DerivationError, Derived
+from eostheory.derive.result import Derived
 from eostheory.derive.schedulers import Scheduler
 from eostheory.trajectories import Recurrence
 from eostheory.trajectories import rules as _rules

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eostheory import derive
 from eostheory.derive.eigen import RepeatedTop
-from eostheory.derive.result import NotDerived
+from eostheory.derive.errors import NotDerived
 from eostheory.numeric import autodiff
 
 x, y, z = sympy.symbols("x y z")

@@ -5,7 +5,7 @@ import sympy
 import torch
 
 from eostheory import derive
-from eostheory.derive.result import NotDerived
+from eostheory.derive.errors import NotDerived
 
 x, y, z = sympy.symbols("x y z")
 eta, alpha, beta, rho = sympy.symbols("eta alpha beta rho", positive=True)
