@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,8 +136,3 @@ def eta_of(found: Records) -> float:
 def thin(count: int, most: int = 4000) -> slice:
     """Rows to draw, of ``count``."""
     return slice(None, None, max(1, -(-count // most)))
-
-
-def as_tuple(value: Any) -> tuple[Any, ...]:
-    """A setting that is one value or several."""
-    return value if isinstance(value, tuple) else (value,)
