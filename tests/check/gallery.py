@@ -556,7 +556,13 @@ broken(
 enter(
     "a paraboloid of minimizers",
     lambda: strategies.loss_with_manifold(3, 1),
-    {**PLAIN, **OPEN},
+    # Gradient flow raises the sharpness from 24 to 31, but ends so soon that descent with steps of
+    # 2/sharpness may miss every edge.
+    {
+        **PLAIN,
+        **dict.fromkeys(PREDICTIONS[1:], NO_FAILURE),
+        **dict.fromkeys(SPHERICAL, PASS),
+    },
 )
 
 
@@ -802,7 +808,19 @@ def log_sum_exp(w: Tensor) -> Tensor:
     return torch.logsumexp(torch.stack([x, -x, 2 * y + x / 2, -2 * y - x / 2]), 0)
 
 
-enter("log-sum-exp", lambda: log_sum_exp, {**PLAIN, **OPEN}, start=vector(1.0, 0.75))
+# Gradient flow raises the sharpness from 1.0 to 2.2.  delta is 1: the loss along u is no parabola
+# there, and the Hessian (its second eigenvalue is 0.46) damps grad S, so that the oscillation rests
+# at 0.19 delta in long runs.
+enter(
+    "log-sum-exp",
+    lambda: log_sum_exp,
+    {
+        **PLAIN,
+        "predicted-dynamics": (PASS, NOT_APPLICABLE),
+        "limiting-sharpness": NOT_APPLICABLE,
+    },
+    start=vector(1.0, 0.75),
+)
 
 
 ROWS = Draw(4, "cpu").normal(100, 100) / 10
