@@ -1,7 +1,7 @@
 """A new loss is held against the theory: from the first call to the loss that is fixed.
 
-A small network normalizes its hidden layer by torch's own ``layer_norm``.  The loss has right gradients and
-Hessians, but not third derivatives, on which the gradient of the sharpness rests.
+A small network normalizes its hidden layer by torch's own ``layer_norm``.  The loss has right
+gradients and Hessians, but not third derivatives, on which the gradient of the sharpness rests.
 """
 
 import torch

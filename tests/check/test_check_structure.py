@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from eostheory.numeric.losses import FAMILIES, scale_invariant
 from eostheory.numeric.toys import damian_toy
 
 CHECKS = all_checks()
-SEEDS = [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
+SEEDS = (0, 1, 2) if os.environ.get("EOSTHEORY_GALLERY") == "all" else (0,)
 WEIGHTS = torch.tensor([2.0, 1.0], dtype=torch.float64)
 
 FAST = ("quadratic ratio", "cosine embedding")
@@ -63,7 +64,7 @@ def test_families_of_scale_invariant_losses_are_detected(family: str, seed: int)
 
 @pytest.mark.parametrize(
     "family",
-    [f if f in FAST else pytest.param(f, marks=pytest.mark.slow) for f in FAMILIES],
+    FAMILIES if len(SEEDS) > 1 else FAST,
 )
 @pytest.mark.parametrize("name", CONSEQUENCES)
 def test_consequences_hold_for_families_of_scale_invariant_losses(family: str, name: str) -> None:
