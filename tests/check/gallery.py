@@ -748,7 +748,8 @@ enter(
         **dict.fromkeys(("predicted-dynamics", "limiting-sharpness", *SPHERICAL), NO_FAILURE),
         "minimizer-manifold": NO_FAILURE,
     },
-    start=0.1 * GENERIC.data["u"],
+    # Half a unit of sharpness below the edge: |grad S| = 1, and alpha = 1 raises it.
+    start=0.1 * GENERIC.data["u"] - 0.5 * GENERIC.data["gradS"],
     learning_rate=0.05,
 )
 
