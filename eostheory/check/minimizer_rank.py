@@ -22,6 +22,10 @@ CLEAR = 1e-4
 """Eigenvalues above this part of the Hessian's size are not zero."""
 
 
+UNBOUNDED = 1e8
+"""Growth of the Hessian on the way from the start: beyond it rounding of its largest eigenvalue is
+of the size of all that the start knew."""
+
 STEADY = 1e-2
 """A Hessian that rounding of w changes by more than this part of its size is not continuous."""
 
@@ -36,6 +40,12 @@ def examine(ctx: Context, w: Tensor, start: Tensor) -> tuple[Minimizer | None, D
         NotFound: the rank cannot be told.
     """
     around = Around(ctx, w, start)
+    if around.here.size > UNBOUNDED * ctx.structure.start_size > 0:
+        raise NotFound(
+            f"descent leads to |w| = {float(torch.linalg.vector_norm(w)):.3g}, where the largest "
+            f"eigenvalue is {around.here.size:.3g} ({ctx.structure.start_size:.3g} at the start): "
+            "the curvature is not bounded there; declare domain= without that place"
+        )
     if around.here.noise > STEADY * around.scale:
         raise NotFound(
             "the Hessian at the critical point changes by "

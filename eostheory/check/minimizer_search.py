@@ -107,6 +107,10 @@ def search(ctx: Context) -> Search:
     for w in _starts(ctx, 3 if size <= 4 else 2 if size <= 10 else 1):
         try:
             point = reach(ctx, w)
+            place = ctx.subject.domain
+            if place.declared and not ctx.structure.scale_invariant and point not in place:
+                size = float(torch.linalg.vector_norm(point))
+                raise NotFound(f"descent leaves the declared domain, to |w| = {size:.3g}")
             regular, deficient = examine(ctx, point, w)
         except (NotFound, NumericEvent, ValueError) as reason:
             reasons.append(str(reason))

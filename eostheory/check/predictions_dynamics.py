@@ -187,9 +187,11 @@ def limiting(ctx: Context) -> Outcome:
         return unknown(f"there is no point of the constrained trajectory: {run.missing}")
     epsilon = center.coefficients(eta).epsilon
     first = _scales(epsilon)[0]
-    slow = max(4 * cycle(first * epsilon), ctx.profile.steps)
+    # What F damps falls with the square of the drive: at half of it four times as many cycles.
+    few = 24 if ctx.subject.size <= 64 else 4
+    slow = max(few * cycle(first * epsilon), ctx.profile.steps)
     orbits: list[Orbit] = []
-    for scale, steps in ((first, slow), (first / 2, 2 * slow)):
+    for scale, steps in ((first, slow), (first / 2, 4 * slow)):
         try:
             orbit = find_orbit(run.objective, center, eta, scale, steps)
         except (BecameNaN, Diverged):

@@ -575,11 +575,13 @@ def sine_valley(w: Tensor) -> Tensor:
 enter(
     "PL and not convex",
     lambda: sine_valley,
-    # The sharpness falls along gradient flow, so that no edge is met.
+    # The sharpness falls along gradient flow, so that no edge is met.  Seen from some minimizers
+    # the error of the drift changes its sign, and its order does not settle before rounding.
     {
         **PLAIN,
         **dict.fromkeys(PREDICTIONS, (NOT_APPLICABLE, UNKNOWN)),
         **dict.fromkeys(SPHERICAL, PASS),
+        "rms-drift": (PASS, UNKNOWN),
         "sub-quadratic": (PASS, FAIL),
     },
     start=vector(0.3, 1.5),

@@ -8,7 +8,6 @@ seeds, and with the default profile: an hour.
 import importlib.util
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -92,13 +91,9 @@ def test_a_loss_gets_the_findings_that_are_right_for_it(entry):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "minutes"), [("the valley", 0.5), ("a digits classifier of full size", 3)]
-)
-def test_the_default_profile_is_right_and_in_time_on_two_cores(name, minutes):
-    begun = time.process_time()
+@pytest.mark.parametrize("name", ["the valley", "a digits classifier of full size"])
+def test_the_default_profile_is_right(name):
     examine(gallery.GALLERY[name], 7, "default")
-    assert time.process_time() - begun < 2 * 60 * minutes
 
 
 if ALL:
