@@ -109,8 +109,8 @@ def search(ctx: Context) -> Search:
             point = reach(ctx, w)
             place = ctx.subject.domain
             if place.declared and not ctx.structure.scale_invariant and point not in place:
-                size = float(torch.linalg.vector_norm(point))
-                raise NotFound(f"descent leaves the declared domain, to |w| = {size:.3g}")
+                length = float(torch.linalg.vector_norm(point))
+                raise NotFound(f"descent leaves the declared domain, to |w| = {length:.3g}")
             regular, deficient = examine(ctx, point, w)
         except (NotFound, NumericEvent, ValueError) as reason:
             reasons.append(str(reason))
