@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -92,7 +93,7 @@ def _numbers(found: Outcome) -> dict[str, object]:
     return {"measured": found.measured, "expected": found.expected, "examples": found.examples}
 
 
-def _invariant(ctx: Context):  # type: ignore[no-untyped-def]
+def _invariant(ctx: Context) -> Callable[[Tensor, float], float]:
     samples = _samples(ctx)
 
     def body(w: Tensor, c: float) -> float:

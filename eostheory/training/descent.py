@@ -17,7 +17,6 @@ from eostheory.numeric.events import BecameNaN, NumericEvent, OutOfMemory
 from eostheory.numeric.objective import Objective
 from eostheory.training.measure import Measurer, Missed, Observation, Reach
 from eostheory.training.record import Records
-from eostheory.training.recording import fingerprint as fingerprint
 from eostheory.training.recording import objective_at, open_recorder
 
 
