@@ -74,7 +74,7 @@ def run_experiment(
     from eostheory.experiments import describe as again
     from eostheory.experiments import run as run_one
     from eostheory.experiments.progress import Bars
-    from eostheory.experiments.report import shown
+    from eostheory.experiments.report import GLYPHS, shown
     from eostheory.experiments.settings import chosen
 
     found = _experiment(name)
@@ -104,9 +104,8 @@ def run_experiment(
     if to_json:
         typer.echo((folder / "report.json").read_text(encoding="utf-8"))
     else:
-        glyphs = {True: "✓", False: "✗", None: "·"}
         for one in outcome.findings:
-            typer.echo(f"{glyphs[one.agrees]} {one.name}: {shown(one.measured)}")
+            typer.echo(f"{GLYPHS[one.agrees]} {one.name}: {shown(one.measured)}")
             typer.echo(f"    paper: {one.paper}" + (f"  ({one.note})" if one.note else ""))
         typer.echo(f"report: {folder / 'report.md'}")
     if not outcome.agrees:

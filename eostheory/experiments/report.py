@@ -9,7 +9,8 @@ from typing import Any
 from eostheory.experiments.experiment import Experiment, Finding
 from eostheory.experiments.settings import as_json
 
-_GLYPHS = {True: "✓", False: "✗", None: "·"}
+GLYPHS = {True: "✓", False: "✗", None: "·"}
+"""Of a finding: agrees with the paper, differs, cannot be judged."""
 
 
 def shown(value: float | int | str) -> str:
@@ -66,7 +67,7 @@ def markdown(
         lines += [f"![{plot.caption}]({name})", "", plot.caption, ""]
     lines += ["| | quantity | paper | measured | |", "|---|---|---|---|---|"]
     lines += [
-        f"| {_GLYPHS[f.agrees]} | {_cell(f.name)} | {_cell(f.paper)} | {_cell(shown(f.measured))} "
+        f"| {GLYPHS[f.agrees]} | {_cell(f.name)} | {_cell(f.paper)} | {_cell(shown(f.measured))} "
         f"| {_cell(f.note)} |"
         for f in findings
     ]

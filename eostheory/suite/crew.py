@@ -116,9 +116,14 @@ class _Slot:
         return True
 
     def discard(self) -> None:
-        """Forget the executor without waiting for it."""
+        """Forget the executor; wait for it where its process has nothing left to do.
+
+        An executor that is still ending when the interpreter does makes noise, or never ends.
+        """
         if self.executor is not None:
-            self.executor.shutdown(wait=False, cancel_futures=True)
+            pending = self.pending()
+            ending = self.killed or pending is None or pending.done()
+            self.executor.shutdown(wait=ending, cancel_futures=True)
         self.executor = self.starting = self.future = self.task = None
 
 
