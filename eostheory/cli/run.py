@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import typer
 from eostheory.cli.guard import fail
 
 if TYPE_CHECKING:
-    from eostheory.experiments import Experiment
+    from eostheory.experiments import Experiment, Outcome
 
 _DIFFERS, _USAGE, _FAULT = 1, 2, 4
 
@@ -67,40 +68,70 @@ def run_experiment(
     from eostheory.experiments import (
         CheckpointError,
         DataError,
+        DeviceError,
+        DistributedError,
+        NumericEvent,
         OutputError,
+        ProcessLost,
         RecordError,
         SettingError,
+        processes,
     )
     from eostheory.experiments import describe as again
     from eostheory.experiments import run as run_one
     from eostheory.experiments.progress import Bars
-    from eostheory.experiments.report import GLYPHS, shown
     from eostheory.experiments.settings import chosen
 
     found = _experiment(name)
     folder = out or Path("runs") / found.name.replace("/", "-")
+    first = True
+    readable = "what was recorded is readable, go on with --resume"
     try:
         if report_only:
             outcome = again(found, folder)
         else:
             settings = chosen(found, assignments, variant=variant)
-            with Bars() as bars:
-                outcome = run_one(
-                    found,
-                    settings,
-                    folder=folder,
-                    resume=resume,
-                    device=device or None,
-                    changed_code=changed_code,
-                    watch=bars.watch,
-                )
-    except (OutputError, SettingError, CheckpointError, DataError) as reason:
-        fail(str(reason), _USAGE)
+            with processes(device or None) as group:
+                first = group is None or group.first
+                with Bars(quiet=not first) as bars:
+                    outcome = run_one(
+                        found,
+                        settings,
+                        folder=folder,
+                        resume=resume,
+                        device=device or None,
+                        changed_code=changed_code,
+                        watch=bars.watch,
+                        processes=group,
+                    )
+    except (
+        OutputError, SettingError, CheckpointError, DataError, DeviceError, DistributedError,
+    ) as reason:  # fmt: skip
+        fail(_who() + str(reason), _USAGE)
+    except ProcessLost as reason:
+        fail(f"{_who()}{reason}; {readable}", _FAULT)
+    except NumericEvent as reason:
+        fail(f"{_who()}{found.name} stopped: {reason}; {readable}", _FAULT)
     except OSError as reason:
         told = str(reason) if isinstance(reason, RecordError) else f"{folder}: {reason}"
-        fail(f"{told}; what was recorded is readable, go on with --resume", _FAULT)
+        fail(f"{_who()}{told}; {readable}", _FAULT)
     except KeyboardInterrupt:
         fail(f"interrupted; go on with: eostheory run {name} --out {folder} --resume", 130)
+    if first:
+        _show(outcome, to_json)
+
+
+def _who() -> str:
+    """Which of several processes speaks."""
+    rank, world = os.environ.get("RANK"), os.environ.get("WORLD_SIZE", "1")
+    return f"process {rank} of {world}: " if rank and world != "1" else ""
+
+
+def _show(outcome: Outcome, to_json: bool) -> None:
+    """Print the findings; end with exit code 1 where one differs from the paper."""
+    from eostheory.experiments.report import GLYPHS, shown
+
+    folder = outcome.folder
     if to_json:
         typer.echo((folder / "report.json").read_text(encoding="utf-8"))
     else:

@@ -91,6 +91,8 @@ class Experiment:
             printed, where that needs more than this machine.
         choices: what the paper leaves unsaid, and what was chosen.
         sweep: the settings over which a sweep shows how much those choices matter, with values.
+        shared: whether several processes may share it: all that it asks of its losses goes through
+            :meth:`~eostheory.experiments.session.Session.share`.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Experiment:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     choices: str = ""
     sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    shared: bool = False
 
     def defaults(self) -> Any:
         """The settings that run when nothing is set."""

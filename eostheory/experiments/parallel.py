@@ -12,7 +12,8 @@ and every process gets the same bits: what runs on one process runs on many.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,26 @@ from torch import Tensor
 from eostheory.numeric.objective import Objective
 
 LossFunction = Callable[[Tensor], Tensor]
+
+
+class ProcessLost(RuntimeError):
+    """Another process has ended, hangs, or holds something else: none can go on alone."""
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Within it, what ``torch.distributed`` raises says that another process was lost.
+
+    Raises:
+        ProcessLost: in its place.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ProcessLost(f"another process of the run ended or hangs ({reason})") from error
 
 
 class _Replicate(torch.autograd.Function):
@@ -40,7 +61,8 @@ class _Total(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.detach().clone()
-        dist.all_reduce(total)
+        with together():
+            dist.all_reduce(total)
         return total
 
     @staticmethod
@@ -105,8 +127,9 @@ def _place() -> tuple[int, int]:
 def _same(numbers: tuple[int, ...], what: str) -> None:
     least = torch.tensor(numbers)
     most = -least
-    dist.all_reduce(least, dist.ReduceOp.MIN)
-    dist.all_reduce(most, dist.ReduceOp.MIN)
+    with together():
+        dist.all_reduce(least, dist.ReduceOp.MIN)
+        dist.all_reduce(most, dist.ReduceOp.MIN)
     if not torch.equal(least, -most):
         raise RuntimeError(
             f"the processes disagree on {what}: this one has {numbers}, they range from "

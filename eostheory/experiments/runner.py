@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import torch
 
 import eostheory
 from eostheory.experiments import report
+from eostheory.experiments.device import usable
+from eostheory.experiments.distributed import DistributedError, Processes
 from eostheory.experiments.experiment import Experiment, Finding
 from eostheory.experiments.results import Results
-from eostheory.experiments.session import OutputError, Session, Watch, configuration_of
+from eostheory.experiments.session import OutputError, Session, Watch, configuration_of, ended
 from eostheory.experiments.settings import as_json, from_json
-from eostheory.training.checkpoint import write_atomically
+from eostheory.training.checkpoint import code, write_atomically
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,7 @@ def run(
     changed_code: bool = False,
     plots: Sequence[str] = ("png", "svg"),
     watch: Watch | None = None,
+    processes: Processes | None = None,
 ) -> Outcome:
     """Run ``experiment`` in ``folder``, which may be killed at any time and resumed.
 
@@ -65,15 +69,28 @@ def run(
         changed_code: resume although the code is another one.
         plots: file formats; empty for no plots.
         watch: see :class:`~eostheory.experiments.session.Session`.
+        processes: that share the run, each of which calls this with the same arguments; the first
+            one writes to ``folder``, the others to a copy.  None for this process alone; see
+            :func:`~eostheory.experiments.distributed.processes`.
 
     Raises:
         OutputError: the folder holds something else.
+        DeviceError: the device is not there.
+        DistributedError: the experiment runs on one process.
+        ProcessLost: another process ended or hangs, or holds something else.
+        OutOfMemory: the device has no room; what was recorded before is readable, and the run can
+            be resumed.
         RecordError: the disk refuses; what was recorded before is readable.
         CheckpointError: a checkpoint is damaged or foreign, or the code has changed.
         DataError: data that are absent or not what they should be.
     """
+    if processes is not None and not experiment.shared:
+        raise DistributedError(
+            f"{experiment.name} runs on one process: its loss is no sum over examples that others "
+            "could share; start it without torchrun"
+        )
     settings = experiment.defaults() if settings is None else settings
-    device = torch.device("cpu" if device is None else device)
+    device = usable(device) if processes is None else processes.device
     configuration = {
         "format": 1,
         "experiment": experiment.name,
@@ -82,14 +99,19 @@ def run(
         "eostheory": eostheory.__version__,
         "torch": torch.__version__,
     }
-    session = Session(
-        folder,
-        configuration,
-        resume=resume,
-        device=device,
-        changed_code=changed_code,
-        watch=watch,
-    )
+    opened = partial(Session, changed_code=changed_code, device=device, processes=processes)
+    if processes is None:
+        session = opened(folder, configuration, resume=resume, watch=watch)
+    else:
+        configuration["processes"] = processes.world
+        about = {"settings": configuration, "code, versions or threads": code()}
+        processes.agree({name: json.dumps(what, sort_keys=True) for name, what in about.items()})
+        if processes.first:
+            with processes.handing_out(Path(folder)):
+                session = opened(folder, configuration, resume=resume, watch=watch)
+        else:
+            folder, plots = processes.receive(), ()
+            session = opened(folder, configuration, resume=True)
     experiment.run(settings, session)
     return describe(experiment, folder, plots=plots)
 
@@ -98,8 +120,8 @@ def complete(experiment: Experiment, settings: Any, folder: Path | str) -> bool:
     """Whether a folder holds all parts of a run, ended, and their report."""
     results = Results(folder)
     there = set(results)
-    ended = (part in there and results[part].end for part in experiment.parts(settings))
-    return (Path(folder) / "report.json").exists() and all(ended)
+    over = (part in there and ended(results[part]) for part in experiment.parts(settings))
+    return (Path(folder) / "report.json").exists() and all(over)
 
 
 def describe(

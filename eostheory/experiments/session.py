@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from eostheory.experiments.distributed import Processes
+from eostheory.numeric.events import OutOfMemory
+from eostheory.numeric.objective import Objective
 from eostheory.training import Recorder, Records, read_records
 from eostheory.training.checkpoint import differences, write_atomically
 
 Watch = Callable[[str, Path, int], AbstractContextManager[None]]
+
+_INTERRUPTED = OutOfMemory.__name__
+"""How a part ends that another try, with more room, goes on with."""
 
 
 class OutputError(ValueError):
@@ -33,6 +39,7 @@ class Session:
         changed_code: resume although the code has changed.
         watch: called with the name of a part, its folder and its number of rows when it begins; the
             context it returns spans the part (a progress bar).
+        processes: those that share the run; None for this one alone.
 
     Raises:
         OutputError: the folder holds a run and ``resume`` is false, or another run.
@@ -47,11 +54,13 @@ class Session:
         device: torch.device | str = "cpu",
         changed_code: bool = False,
         watch: Watch | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.device = torch.device(device)
         self.resume = resume
         self.changed_code = changed_code
+        self.processes = processes
         self._watch = watch or (lambda part, path, rows: nullcontext())
         self._open(json.loads(json.dumps(dict(configuration))))
 
@@ -63,7 +72,13 @@ class Session:
         """The records of a part that has ended, or None."""
         if not (self.path(part) / "end.json").exists():
             return None
-        return read_records(self.path(part))
+        records = read_records(self.path(part))
+        return records if ended(records) else None
+
+    def share(self, objective: Objective) -> Objective:
+        """What this process evaluates of an objective: its share of the chunks, summed with those
+        of the others; all of it where there are no others."""
+        return objective if self.processes is None else self.processes.share(objective)
 
     def recording(self, part: str, checkpoint_every: int | None = None) -> dict[str, Any]:
         """Arguments of the functions of :mod:`eostheory.training` that record a part.
@@ -79,10 +94,18 @@ class Session:
             "checkpoint_every": checkpoint_every,
         }
 
-    def follow(self, part: str, rows: int) -> AbstractContextManager[None]:
-        """A context in which the part runs: shows how far it is of its ``rows`` rows."""
+    @contextmanager
+    def follow(self, part: str, rows: int) -> Iterator[None]:
+        """A context in which the part runs: shows how far it is of its ``rows`` rows.
+
+        Raises:
+            ProcessLost: at its end, the processes that share the run have recorded other bits.
+        """
         self.path(part).mkdir(parents=True, exist_ok=True)
-        return self._watch(part, self.path(part), rows)
+        with self._watch(part, self.path(part), rows):
+            yield
+        if self.processes is not None:
+            self.processes.agree_on(part, read_records(self.path(part)))
 
     def store(self, part: str, columns: Mapping[str, npt.ArrayLike]) -> None:
         """Record a part that was computed at once.
@@ -113,18 +136,23 @@ class Session:
             except OSError as error:
                 raise OutputError(f"cannot write to {self.folder}: {error.strerror}") from error
             return
-        before = configuration_of(self.folder)
+        before = {"processes": 1, **configuration_of(self.folder)}
         if not self.resume:
             raise OutputError(
                 f"{self.folder} holds a run of {before.get('experiment')} already: go on with "
                 "--resume, or choose another --out"
             )
-        changes = differences(_flat(before), _flat(configuration))
+        changes = differences(_flat(before), _flat({"processes": 1} | configuration))
         if changes:
             raise OutputError(
                 f"{self.folder} holds another run: {'; '.join(changes)}. Restore that, or choose "
                 "another --out"
             )
+
+
+def ended(records: Records) -> bool:
+    """Whether a part is over: not where it is still running, was killed, or ran out of memory."""
+    return records.end is not None and records.end["end"] != _INTERRUPTED
 
 
 def configuration_of(folder: Path) -> dict[str, Any]:
