@@ -10,8 +10,8 @@ from eostheory.experiments.experiment import Experiment
 _MODULES = {
     "damian23/fig-2": "damian23.four_stages",
     "damian23/fig-3": "damian23.phase_portrait",
-    "damian23/fig-4.mlp": "damian23.figure_4_mlp",
-    "damian23/fig-4.cnn": "damian23.figure_4_cnn",
+    "damian23/fig-4.mlp": "damian23.figure_4:MLP",
+    "damian23/fig-4.cnn": "damian23.figure_4:CNN",
     "damian23/fig-5": "damian23.several_eigenvalues",
     "lyu22/fig-1": "lyu22.low_rank",
     "lyu22/fig-2": "lyu22.vgg",
@@ -29,7 +29,7 @@ _MODULES = {
     "li22/fig-17": "li22.alignment",
     "li22/fig-20": "li22.gamma",
 }
-"""Module of each experiment, which defines ``EXPERIMENT``."""
+"""Module of each experiment, which defines ``EXPERIMENT`` or the name after the colon."""
 
 
 class UnknownExperiment(KeyError):
@@ -56,7 +56,8 @@ def experiment(name: str) -> Experiment:
         raise UnknownExperiment(
             f"unknown experiment {name!r}{hint} 'eostheory run --list' shows all"
         )
-    module = import_module(f"eostheory.experiments.{_MODULES[name]}")
-    found = module.EXPERIMENT
+    place, _, attribute = _MODULES[name].partition(":")
+    module = import_module(f"eostheory.experiments.{place}")
+    found = getattr(module, attribute or "EXPERIMENT")
     assert isinstance(found, Experiment)
     return found

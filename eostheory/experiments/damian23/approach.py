@@ -19,9 +19,9 @@ from eostheory.training import (
     ConstrainedTrajectory,
     EdgeNotReached,
     Recorder,
-    digest,
     local_displacement,
 )
+from eostheory.training.recording import fingerprint
 
 FAR, STRIDE = 0.8, 10
 """Up to this part of 2/eta the sharpness is looked at every tenth step."""
@@ -42,8 +42,7 @@ def to_the_edge(
     Raises:
         EdgeNotReached, Diverged, BecameNaN, UnconvergedEigenpair: rows up to there are recorded.
     """
-    begin = digest(start, *objective.value_and_gradient(start))
-    about = {"kind": "approach", "eta": eta, "start, loss and gradient": begin}
+    about = {"kind": "approach", "eta": eta, **fingerprint(objective, start)}
     with Recorder(["step", "loss", "sharpness"], configuration=about, **recording) as recorder:
         step, w, look, arrived = 0, start.detach().clone(), 0, False
         tracker, top = Tracker(1, repeated="keep"), float("nan")

@@ -7,6 +7,7 @@ same point.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +107,13 @@ def run(settings: DynamicsSettings, session: Session) -> None:
             )
 
 
-def experiment(name: str, title: str, settings: type, **more: Any) -> Experiment:
+def experiment(
+    name: str,
+    title: str,
+    settings: type,
+    variants: Mapping[str, Mapping[str, Any]],
+    more_choices: str = "",
+) -> Experiment:
     """The experiment of one network."""
     return Experiment(
         name=name,
@@ -124,5 +131,7 @@ def experiment(name: str, title: str, settings: type, **more: Any) -> Experiment
             ),
         ),
         findings=findings,
-        **more,
+        variants=variants,
+        choices=CHOICES + more_choices,
+        sweep=SWEEP,
     )
