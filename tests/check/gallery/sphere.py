@@ -1,0 +1,155 @@
+"""Losses that depend on the direction of the weights only, or nearly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from eostheory import strategies
+from eostheory.numeric.batchnorm import regression_data
+from eostheory.numeric.losses import Draw, scale_invariant
+
+from .entries import (
+    APPLIES,
+    FAIL,
+    FAILS,
+    FUNCTION,
+    NO_FAILURE,
+    NOT_APPLICABLE,
+    OPEN,
+    SPHERICAL,
+    UNKNOWN,
+    Expected,
+    enter,
+    vector,
+)
+
+SPHERE: Expected = {**FUNCTION, **OPEN}
+
+
+def rayleigh(w: Tensor) -> Tensor:
+    """<w, A w> / <w, w>: spectrum 1, 2, 4; minimizers +-e_0, isolated on the sphere."""
+    return (vector(1, 2, 4) * w**2).sum() / (w**2).sum()
+
+
+SLANTED = vector(1.0, 0.5, -0.75)
+# Gradient flow raises the sharpness from 2.1 to 3.3.  Its oscillation at the edge is hardly damped:
+# in long runs amplitudes of 1.05 delta stay for thousands of steps, so that no limit can be asked.
+ISOLATED: Expected = {
+    **FUNCTION,
+    "limiting-sharpness": (NOT_APPLICABLE, UNKNOWN),
+    **dict.fromkeys(SPHERICAL, NOT_APPLICABLE),
+}
+enter("a Rayleigh quotient", lambda: rayleigh, ISOLATED, start=SLANTED)
+enter(
+    "a Rayleigh quotient, declared",
+    lambda: rayleigh,
+    ISOLATED,
+    start=SLANTED,
+    scale_invariant=True,
+)
+# Changes by 1e-9 |w|^2 with the length, against roundings of some 1e-16.  (Of minimizers nothing is
+# asked: in the direction e_0 the loss falls until the hole around 0, so slowly that a search may
+# take its slope of 2e-9 |w| for none.)
+TINY: Expected = {**FUNCTION, **OPEN, "minimizer-manifold": NO_FAILURE}
+enter(
+    "not scale-invariant by a tiny term",
+    lambda: lambda w: rayleigh(w) + 1e-9 * (w**2).sum(),
+    {**TINY, "scale-invariant": FAIL},
+    start=SLANTED,
+    scale_invariant=True,
+    applies={"lyu22/lemma-3.1": FAILS, "damian23/lemma-7": FAILS},
+)
+# At 0 it has no value, and nothing says that 0 should be left out.
+enter(
+    "not scale-invariant, not declared",
+    lambda: lambda w: rayleigh(w) + 1e-3 * (w**2).sum(),
+    {**TINY, "scale-invariant": NOT_APPLICABLE},
+    start=SLANTED,
+    domain=lambda w: float(torch.linalg.vector_norm(w)) >= 0.2,
+)
+# sqrt(|w|^2 + 1e-5) in place of |w|: at |w| = 1 the loss changes in the fifth digit.
+enter(
+    "a normalisation with an epsilon",
+    lambda: lambda w: (vector(1, 2, 4) * w**2).sum() / ((w**2).sum() + 1e-5),
+    {**TINY, "scale-invariant": FAIL},
+    start=SLANTED,
+    scale_invariant=True,
+)
+# One weight that no normalisation follows; the other three must not vanish together.
+enter(
+    "a bias outside of the normalisation",
+    lambda: lambda w: rayleigh(w[:3]) + (w[3] - 1) ** 2,
+    {**TINY, "scale-invariant": FAIL},
+    start=vector(1.0, 0.5, -0.75, 0.5),
+    scale_invariant=True,
+    domain=lambda w: float(torch.linalg.vector_norm(w[:3])) >= 0.2,
+)
+
+TURN = Draw(1, "cpu").orthogonal(3)
+
+
+def figure_4(w: Tensor) -> Tensor:
+    """lyu22 F: 2 - (x + y)/sqrt(x^2 - xy + y^2), turned; minimizers x = y > 0, where the Hessian is
+    3/(x^2 + y^2) [[1, -1, 0], [-1, 1, 0], [0, 0, 0]]; flattest at z = 0."""
+    x, y, _ = TURN @ w
+    return 2 - (x + y) / torch.sqrt(x**2 - x * y + y**2)
+
+
+def off_the_axis(w: Tensor) -> bool:
+    """On the axis x = y = 0 the loss has no value."""
+    x, y, _ = (TURN @ w).tolist()
+    return math.hypot(x, y) >= 0.2
+
+
+enter(
+    "lyu22, the 3-D example of figure 4",
+    lambda: figure_4,
+    SPHERE,
+    start=TURN.T @ vector(0.3, 1.3, 1.2),
+    learning_rate=0.5,
+    weight_decay=0.08,
+    scale_invariant=True,
+    domain=off_the_axis,
+)
+
+
+def batch_norm_regression() -> Callable[[Tensor], Tensor]:
+    """lyu22, section 5: |BN(X w) - y|^2 / n with more dimensions than data, targets that can be
+    fitted: the minimizers are X w = c y + b 1, c > 0, a manifold of dimension d - n + 1 on the
+    sphere, where the Hessian has rank n - 2."""
+    made = regression_data(3, dim=6, count=4, device="cpu")
+    y = made.y - made.y.mean()
+    y = y / y.square().mean().sqrt()
+
+    def loss(w: Tensor) -> Tensor:
+        z = made.x @ w
+        z = z - z.mean()
+        return (z / z.square().mean().sqrt() - y).square().mean()
+
+    return loss
+
+
+enter(
+    "lyu22, linear regression with batch normalisation",
+    batch_norm_regression,
+    SPHERE,
+    applies={"lyu22/lemma-3.1": APPLIES},
+    start=strategies.direction(6, 0),
+    scale_invariant=True,
+)
+enter(
+    "a weight-normalised model",
+    lambda: scale_invariant("weight-normalised tanh", 4, 2, "cpu"),
+    SPHERE,
+    start=strategies.direction(4, 1),
+    scale_invariant=True,
+)
+enter(
+    "a manifold on the sphere",
+    lambda: strategies.spherical_loss_with_manifold(3, 2, 1),
+    SPHERE,
+)
