@@ -2,8 +2,8 @@
 processes share, and in which one of them may come to harm.
 
 Called as ``shared_run.py run test/shared ...``.  The environment variable HARM names a rank, the
-number of an evaluation of its first chunk, and what happens there: ``kill``, ``stop`` or ``memory``;
-or a rank, 0 and ``data``: it holds other data.
+number of an evaluation of its first chunk, and what happens there (``kill``, ``stop``, ``memory``); or
+a rank, 1 and ``data``: it holds other data.
 """
 
 import os
@@ -19,7 +19,11 @@ from eostheory.experiments.models import mlp
 from eostheory.numeric.objective import module_objective
 from eostheory.training import gradient_descent
 
-WHO, WHEN, WHAT = [*os.environ.get("HARM", "-1 0 nothing").split(), ""][:3]
+
+def harm(*kinds):
+    """When something of these kinds happens to this process; 0 for never."""
+    who, when, what = os.environ.get("HARM", "0 0 nothing").split()
+    return int(when) if what in kinds and os.environ.get("RANK", "0") == who else 0
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,16 @@ class Settings:
 
 
 def harmed(objective):
-    """The objective, unless something is to happen to this process."""
-    if os.environ.get("RANK", "0") != WHO or WHAT == "data":
-        return objective
-    count = 0
+    """The objective, at an evaluation of whose first chunk something may happen."""
+    when, count = harm("kill", "stop", "memory"), 0
 
     def first(w):
         nonlocal count
         count += 1
-        if count == int(WHEN):
-            if WHAT == "memory":
+        if count == when:
+            if harm("memory"):
                 raise torch.OutOfMemoryError("no room, in a test")
-            os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[WHAT])
+            os.kill(os.getpid(), signal.SIGKILL if harm("kill") else signal.SIGSTOP)
         return objective.chunks[0](w)
 
     return replace(objective, chunks=(first, *objective.chunks[1:]))
@@ -50,7 +52,7 @@ def problem(settings, device):
     draw = torch.Generator().manual_seed(3)
     inputs = torch.randn(23, 4, dtype=torch.float64, generator=draw)
     targets = torch.tanh(inputs.sum(1, keepdim=True))
-    if os.environ.get("RANK", "0") == WHO and WHAT == "data":
+    if harm("data"):
         targets[-1] += 1e-9
     torch.manual_seed(5)
     net = mlp([4, 3, 1])
@@ -61,9 +63,7 @@ def problem(settings, device):
 
 def run(settings, session):
     objective, start = problem(settings, session.device)
-    shared = session.share(objective)
-    # Both processes evaluate their own: rank 0 has the first chunk, rank 1 the second.
-    own = harmed(shared)
+    own = harmed(session.share(objective))
     for part, eta in (("slow", 0.1), ("fast", 0.4)):
         if session.finished(part) is None:
             with session.follow(part, settings.steps // 5 + 1):
@@ -95,7 +95,12 @@ EXPERIMENT = Experiment(
 )
 
 
-if __name__ == "__main__":
-    sys.modules["eostheory.experiments.shared_test"] = sys.modules["__main__"]
+def register():
+    """Put it into the catalogue."""
+    sys.modules["eostheory.experiments.shared_test"] = sys.modules[__name__]
     catalogue._MODULES["test/shared"] = "shared_test"
+
+
+if __name__ == "__main__":
+    register()
     sys.exit(command(sys.argv[1:]))
