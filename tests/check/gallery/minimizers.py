@@ -48,7 +48,15 @@ LINE: dict[str, Any] = {"start": vector(0.1, -1.0, 0.5, 0.7), "domain": (-2.0, 2
 # The oscillation across it, which rms-drift is about, does not need that.
 ALONG: Expected = {**PLAIN, "rms-drift": PASS}
 enter("a line of minimizers", lambda: on_a_line, ALONG, **{**AT_THE_EDGE, **LINE}, manifold=line)
-enter("a line that is not declared", lambda: on_a_line, ALONG, **{**AT_THE_EDGE, **LINE})
+# The same loss: what does not ask for minimizers is found there.
+OF_MINIMIZERS = "minimizer-manifold", "local-pl", *SPHERICAL
+enter(
+    "a line that is not declared",
+    lambda: on_a_line,
+    {"sharpness-reduction-flow": NOT_APPLICABLE},
+    **{**AT_THE_EDGE, **LINE},
+    checks=OF_MINIMIZERS,
+)
 broken(
     "a manifold with changing rank",
     lambda: pinched,
@@ -57,12 +65,13 @@ broken(
     manifold=line,
 )
 # Its points (0, 2, 0, t) have the slope y - 1 = 1.
-broken(
+enter(
     "a declared manifold that is wrong",
     lambda: on_a_line,
-    "minimizer-manifold",
-    **LINE,
+    {"minimizer-manifold": FAIL},
+    **{**AT_THE_EDGE, **LINE},
     manifold=lambda t: line(t) + vector(0, 1, 0, 0),
+    checks=OF_MINIMIZERS,
 )
 # z^4 instead of 3 z^2/2: (0, 1, 0) is isolated, its Hessian has rank 2 of 3.
 broken(
