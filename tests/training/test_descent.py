@@ -65,7 +65,10 @@ def test_on_a_quadratic_every_entry_is_a_power(eta, decay, steps, every):
     values = vector(2.0, 0.5, -0.25)
     run = gradient_descent(quadratic(2.0, 0.5, -0.25), start, eta, steps, decay=decay, every=every)
     factor = (1 - eta * decay) - eta * values
-    assert torch.allclose(run.w, start * factor**steps, rtol=1e-13, atol=0)
+    # A step rounds terms of size 1 + eta |value|, which may cancel in the factor.
+    slack = 16 * EPS * (1 + eta * values.abs())
+    room = start.abs() * ((factor.abs() + slack) ** steps - factor.abs() ** steps)
+    assert bool(((run.w - start * factor**steps).abs() <= room).all())
     assert run.step == steps
     assert run.event is None
     times = run.records["step"]
