@@ -67,8 +67,8 @@ EXPERIMENT = Experiment(
     findings=findings,
     variants={
         "quick": {
-            "examples": 40, "batch": 40, "tests": 100, "width": 2, "decay": 0.05, "steps": 150,
-            "every": 15,
+            "examples": 40, "batch": 40, "tests": 1000, "width": 2, "decay": 0.05, "steps": 240,
+            "every": 20,
         },
         "paper": {
             **SHORT, "width": 16, "blocks": 3, "steps": 75_000, "every": 100,

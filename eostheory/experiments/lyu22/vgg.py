@@ -63,8 +63,8 @@ EXPERIMENT = Experiment(
     findings=findings,
     variants={
         "quick": {
-            "examples": 40, "batch": 40, "tests": 100, "width": 2, "plan": (1, 0, 2, 0, 2, 0),
-            "decay": 0.05, "steps": 200, "every": 10,
+            "examples": 40, "batch": 40, "tests": 1000, "width": 2, "plan": (1, 0, 2, 0, 2, 0),
+            "decay": 0.05, "steps": 300, "every": 20,
         },
         "paper": {
             **SHORT, "width": 64, "plan": CONFIGURATION_A, "steps": 75_000, "every": 100,
