@@ -15,10 +15,10 @@ from eostheory.experiments.lyu22.matrix_completion import (
     UNSAID,
     Array,
     Common,
-    as_printed,
     edge,
     four_panels,
 )
+from eostheory.experiments.lyu22.printed import as_printed
 from eostheory.experiments.results import Results
 from eostheory.experiments.session import Session
 from eostheory.training import gradient_descent

@@ -5,30 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from eostheory.curvature import Products, Tracker
 from eostheory.experiments.experiment import Experiment, Finding, Plot, setting
+from eostheory.experiments.lyu22.printed import DECADE, Array, beside, edge_start
+from eostheory.experiments.lyu22.regression_data import DIM, Draw
 from eostheory.experiments.plots import label, legend, panels
 from eostheory.experiments.results import Results
 from eostheory.experiments.session import Session
-from eostheory.numeric.objective import Objective
 from eostheory.training import Minimizers, gradient_descent
 
-Array = npt.NDArray[np.float64]
 Observation = Callable[[int, Tensor], float]
-DIM, EXAMPLES = 40, 20
 WINDOW, STRIDE = 800, 10
 """Steps of the close-up, of which two in every ten are looked at."""
-
-DECADE = {n: (10 ** (n - 0.5), 10 ** (n + 0.5)) for n in (-14, -4)}
-"""What a power of ten means that is printed as "about"."""
 
 COARSE = 10
 """Steps between records of all draws but the first."""
@@ -47,66 +41,6 @@ class Settings:
         "float32", "of the arithmetic, which decides the floor of the loss",
         choices=("float32", "float64"),
     )  # fmt: skip
-
-
-class Draw(NamedTuple):
-    """Inputs (n, d), targets (n,), the true weight (d,) and bias, and a first weight (d,)."""
-
-    inputs: Tensor
-    targets: Tensor
-    weight: Tensor
-    bias: float
-    start: Tensor
-    variances: Tensor
-
-    @classmethod
-    def of(cls, seed: int, length: float) -> Draw:
-        """As appendix Q.2 draws data; the direction of the start is uniform."""
-        draw = torch.Generator().manual_seed(seed)
-
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=draw, dtype=torch.float64)
-
-        variances = torch.arange(1, DIM + 1, dtype=torch.float64) / DIM
-        weight = normal(DIM)
-        weight = weight / torch.linalg.vector_norm(weight)
-        bias = 0.1 * float(normal(1))
-        inputs = normal(EXAMPLES, DIM) * torch.sqrt(variances)
-        start = normal(DIM)
-        start = length * start / torch.linalg.vector_norm(start)
-        return cls(inputs, inputs @ weight + bias, weight, bias, start, variances)
-
-    def objective(self, dtype: torch.dtype) -> Objective:
-        """The training loss: normalized scores, with the targets' deviation and mean."""
-        inputs, targets = self.inputs.to(dtype), self.targets.to(dtype)
-        mean, deviation = targets.mean(), targets.std(unbiased=False)
-
-        def loss(w: Tensor) -> Tensor:
-            scores = inputs @ w
-            centred = scores - scores.mean()
-            residual = deviation * centred / torch.sqrt((centred * centred).mean()) + mean - targets
-            return (residual * residual).mean()
-
-        return Objective.of(loss, DIM, dtype)
-
-    def distance(self, weights: Tensor) -> Array:
-        """How far the slopes of the functions of weights (T, d) are from that of least norm, which
-        the flattest minimizer has (theorem 5.1)."""
-        centred = self.inputs - self.inputs.mean(0)
-        least = torch.linalg.pinv(centred) @ (self.targets - self.targets.mean())
-        scores = (weights @ self.inputs.T).std(1, unbiased=False, keepdim=True)
-        slopes = weights * (self.targets.std(unbiased=False) / scores)
-        found: Array = torch.linalg.vector_norm(slopes - least, dim=1).numpy()
-        return found
-
-    def test_loss(self, w: Tensor) -> float:
-        """Expected squared error on a fresh input, for the weight w."""
-        w = w.to(torch.float64)
-        scores = self.inputs @ w
-        slope = w * (self.targets.std(unbiased=False) / scores.std(unbiased=False))
-        offset = self.targets.mean() - torch.dot(slope, self.inputs.mean(0))
-        error = slope - self.weight
-        return float(torch.dot(error * error, self.variances) + (offset - self.bias) ** 2)
 
 
 def _part(draw: int) -> str:
@@ -156,12 +90,6 @@ def _observed(draw: Draw, number: int) -> dict[str, Observation]:
 
 def _looks(settings: Settings) -> int:
     return 2 * -(-min(WINDOW, settings.steps) // STRIDE)
-
-
-def edge_start(loss: Array) -> int | None:
-    """The first row at which a loss that was below 1e-8 exceeds 1e-6 again."""
-    again = (np.minimum.accumulate(loss) < 1e-8) & (loss > 1e-6)
-    return int(np.argmax(again)) if again.any() else None
 
 
 def _close_up(settings: Settings, results: Results) -> dict[str, Array]:
@@ -252,15 +180,17 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
     before = [float(f["test loss"][e]) for f, e in zip(draws, early, strict=True)]
     after = [float(f["test loss"][-1]) for f in draws]
     later = [
-        float(np.median(f["loss"][s:])) for f, s in zip(draws, starts, strict=True) if s is not None
+        float(np.median(f["loss"][s:])) if s is not None else math.inf
+        for f, s in zip(draws, starts, strict=True)
     ]
-    found = [
-        _beside("train loss at the end of the first 1k steps", "about 1e-14", DECADE[-14], level),
-        _beside("test loss after 1k steps", "0.26", (0.255, 0.265), before),
-        _beside("step at which the edge begins", "about 1k", (500, 1500), reached),
-        _beside("test loss at the end", "0.16", (0.155, 0.165), after),
-        _beside("median train loss at the edge", "oscillates around 1e-4", DECADE[-4], later),
-    ]
+    printed = (
+        ("train loss at the end of the first 1k steps", "about 1e-14", DECADE[-14], level),
+        ("test loss after 1k steps", "0.26", (0.255, 0.265), before),
+        ("step at which the edge begins", "about 1k", (500, 1500), reached),
+        ("test loss at the end", "0.16", (0.155, 0.165), after),
+        ("median train loss at the edge", "oscillates around 1e-4", DECADE[-4], later),
+    )
+    found = [beside(settings, *one) for one in printed]
     falls = sum(last < first for first, last in zip(before, after, strict=True))
     far = None if starts[0] is None else _distance(settings, results, slice(starts[0], None))
     near = results["close-up"]
@@ -298,19 +228,6 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
             turns == len(h) // 2 if at_edge else None,
         ),
     ]
-
-
-def _beside(name: str, paper: str, printed: tuple[float, float], measured: list[float]) -> Finding:
-    """A printed number agrees where what rounds to it meets the spread over the draws."""
-    known = [m for m in measured if math.isfinite(m)]
-    if not known:
-        return Finding(name, paper, "never", None, "no draw has reached the edge: take more steps")
-    least, most = min(known), max(known)
-    note = f"{len(known)} draws: {least:.3g} to {most:.3g}"
-    if len(measured) < 10:
-        return Finding(name, paper, float(np.median(known)), None, f"{note}; judged from 10 on")
-    agrees = least <= printed[1] and printed[0] <= most
-    return Finding(name, paper, float(np.median(measured)), agrees, note)
 
 
 EXPERIMENT = Experiment(

@@ -10,16 +10,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eostheory.experiments.experiment import Experiment, Finding, Plot, setting
-from eostheory.experiments.lyu22.linear_regression import edge_start
 from eostheory.experiments.lyu22.matrix_completion import (
     SINGULAR,
     UNSAID,
     Array,
     Common,
-    beside,
     edge,
     four_panels,
 )
+from eostheory.experiments.lyu22.printed import beside, edge_start
 from eostheory.experiments.plots import COLOURS, label, panels
 from eostheory.experiments.results import Results
 from eostheory.experiments.session import Session
@@ -129,11 +128,17 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
     found = [
         beside(
             settings, "test loss before the edge", "1.12", (1.115, 1.125),
-            [float(one.test[max(s - 1, 0)]) for one, s in begun],
+            [
+                math.inf if s is None else float(one.test[max(s - 1, 0)])
+                for one, s in zip(read, starts, strict=True)
+            ],
         ),
         beside(
             settings, "test loss at the end", "0.013", (0.0125, 0.0135),
-            [float(one.test[-1]) for one, _ in begun],
+            [
+                math.inf if s is None else float(one.test[-1])
+                for one, s in zip(read, starts, strict=True)
+            ],
             "it goes on falling: the paper does not say after how many steps",
         ),
         beside(settings, "step at which the edge begins", "about 2k", (1500, 2500), steps),

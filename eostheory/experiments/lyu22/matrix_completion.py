@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from eostheory.curvature import Tracker
-from eostheory.experiments.experiment import Finding, setting
+from eostheory.experiments.experiment import setting
 from eostheory.experiments.plots import label, legend, panels
 from eostheory.numeric.objective import Objective
 from eostheory.training import Records
@@ -211,39 +209,3 @@ def sharpness(axes: Axes, settings: Common, found: Records, begin: int = 0) -> N
     rate = edge(settings, found["length"])
     axes.semilogy(step, rate, linewidth=0.9, label="2 / effective learning rate")
     axes.tick_params(which="minor", labelsize=7)
-
-
-def as_printed(settings: Any) -> bool:
-    """Whether every setting that the paper prints has its printed value."""
-    return all(
-        field.metadata["paper"] is None or getattr(settings, field.name) == field.metadata["paper"]
-        for field in dataclasses.fields(settings)
-    )
-
-
-def beside(
-    settings: Any,
-    name: str,
-    paper: str,
-    printed: tuple[float, float],
-    measured: Sequence[float],
-    note: str = "",
-) -> Finding:
-    """A printed number agrees where what rounds to it meets the spread over ten draws or more.
-
-    Args:
-        printed: the least and the largest number that is printed as the paper has it.
-        measured: one for each draw, infinite where it does not happen.
-    """
-    known = [m for m in measured if math.isfinite(m)]
-    if not known:
-        return Finding(name, paper, "never", None, "no draw has reached the edge: take more steps")
-    least, most = min(known), max(known)
-    middle = float(np.median(known))
-    spread = f"{len(known)} draws: {least:.3g} to {most:.3g}"
-    note = f"{spread}; {note}" if note else spread
-    if not as_printed(settings):
-        return Finding(name, paper, middle, None, f"{note}; other settings than the paper's")
-    if len(measured) < 10:
-        return Finding(name, paper, middle, None, f"{note}; judged from 10 on")
-    return Finding(name, paper, middle, least <= printed[1] and printed[0] <= most, note)
