@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,18 +13,21 @@ from eostheory.check.context import Context
 from eostheory.check.differences import (
     NO_GRAPH,
     Comparison,
+    Sampled,
     beside,
+    gradient_along,
     gradient_at,
     length,
     noise,
+    product_along,
     product_at,
     reliable,
-    sampler,
     scale_of,
     shown,
+    steps_of,
 )
 from eostheory.check.evaluation import EPS, first_line
-from eostheory.check.finding import Outcome, Undecided, Violated, not_applicable
+from eostheory.check.finding import Outcome, Status, Undecided, Violated, not_applicable
 from eostheory.check.registry import check
 from eostheory.check.slopes import Parts, Slopes, wrong_gradient
 from eostheory.check.structure import DENSE
@@ -35,6 +39,7 @@ from eostheory.curvature import (
     third_derivative_error,
 )
 from eostheory.numeric.events import NumericEvent
+from eostheory.numeric.objective import Objective
 
 GROUP = "derivatives"
 SMOOTH_ENOUGH = "the differences do not settle here: a kink is near, or the loss is very steep"
@@ -51,32 +56,38 @@ BELOW = ("evaluates", "pure", "deterministic", "double-precision", "differentiab
 )
 def gradient(context: Context) -> Outcome:
     """Every coordinate, or (beyond 24) dense directions and blocks of some sqrt(D) coordinates that
-    cover them all; what is wrong is bisected to the worst coordinate."""
+    cover them all, or (beyond 4096) a sample of these; what is wrong is bisected to the worst
+    coordinate."""
     subject = context.subject
-    parts = Parts(subject.size, context.profile.inputs(subject.size), context.pinned is not None)
+    recorded = None if context.pinned is None else context.pinned.details
+    parts = Parts(subject.size, context.profile.inputs(subject.size), recorded, context.generator)
 
     def body(w: Tensor) -> float:
         exact = gradient_at(subject, w)
         slopes = Slopes(subject, w, exact)
         worst, told, blocks = 0.0, 0, parts.take()
         for number, block in enumerate(blocks):
-            signs = torch.randint(0, 2, (subject.size,), generator=context.generator(f"g{number}"))
+            signs = parts.signs(number)
             found = slopes.along(block, signs)
             if found is None:
                 continue
             if found.wrong:
                 if not _wrong_beside(subject, w, block, signs):
                     raise Undecided(ONLY_HERE)
-                parts.wrong, found = slopes.narrowed(block, signs, found)
+                parts.wrong, found = slopes.narrowed(block, signs, found, parts.other_signs)
                 raise wrong_gradient(slopes, parts.wrong, found)
             if found.told:
                 told += 1
+                parts.note(block, found)
                 worst = max(worst, found.error / found.size if found.size else 0.0)
         if told < len(blocks):
             raise Undecided(SMOOTH_ENOUGH)
         return worst
 
-    return context.property(body, name="gradient", w=context.points())
+    outcome = context.property(body, name="gradient", w=context.points())
+    if outcome.status is not Status.PASS:
+        return outcome
+    return replace(outcome, message=outcome.message + parts.covered)
 
 
 def _wrong_beside(subject: Subject, w: Tensor, block: Tensor, signs: Tensor) -> bool:
@@ -95,34 +106,78 @@ def _dense(w: Tensor, context: Context, name: str) -> Tensor:
     return unit
 
 
+@dataclass(frozen=True)
+class _Order:
+    """A derivative along a direction u, and the one below it, of which it is the slope.
+
+    Args:
+        which: second or third.
+        what: how messages call the derivative.
+        remedy: what may be wrong.
+        exact: of (subject, w, u).
+        along: samples the derivative below it on the line w + t u.
+        screen: the engine's own check.
+    """
+
+    which: str
+    what: str
+    remedy: str
+    exact: Callable[[Subject, Tensor, Tensor], Tensor]
+    along: Callable[[Subject, Tensor, Tensor], tuple[Sampled, Callable[[float], float]]]
+    screen: Callable[[Objective, Tensor, Tensor], DerivativeCheck]
+
+    def at(self, subject: Subject, w: Tensor, u: Tensor) -> Tensor:
+        """The derivative by autograd; Violated where there is none."""
+        try:
+            return self.exact(subject, w, u)
+        except (ValueError, RuntimeError) as error:
+            raise _no_derivative(self.which, error) from error
+
+
+def _slope_of_the_one_below(context: Context, name: str, order: _Order) -> Outcome:
+    """Whether a derivative along drawn directions is the slope of the derivative below it."""
+
+    def body(w: Tensor, u: Tensor) -> float:
+        exact, found = _told_apart(context.subject, w, u, order)
+        if isinstance(found, Comparison):
+            raise _wrong(order.what, exact, found, order.remedy)
+        return found
+
+    return context.property(body, name=name, w=context.points(), u=context.directions())
+
+
 def _told_apart(
-    subject: Subject,
-    w: Tensor,
-    u: Tensor,
-    derivative: Callable[[Tensor], Tensor],
-    lower: Callable[[Tensor], Tensor],
-    screen: Callable[[], DerivativeCheck],
+    subject: Subject, w: Tensor, u: Tensor, order: _Order
 ) -> tuple[Tensor, Comparison | float]:
     """The derivative along u, with its relative error where it is right, else what shows that it
     is wrong.
 
-    Most points are settled by the engine's own check; it takes the differences that agree best,
-    which can mislead beside a kink, so that its doubts are looked at again with more steps.
+    Where differences cannot be taken in one pass most points are settled by the engine's own check,
+    which needs fewer; it takes the differences that agree best, which can mislead beside a kink, so
+    that its doubts are looked at again.
     """
-    exact = derivative(w)
+    exact = order.at(subject, w, u)
+
+    def compared(
+        x: Tensor, found: Tensor, at: Sampled, taken: Callable[[float], float]
+    ) -> Comparison | None:
+        scale = scale_of(x)
+        return reliable(found, at, taken, scale, noise(at, scale))
+
+    at, taken = order.along(subject, w, u)
+    found = None
+    if together := at.ahead(steps_of(scale_of(w))):
+        found = compared(w, exact, at, taken)
+        if found is not None and found.told and not found.wrong:
+            return exact, found.error / found.size if found.size else 0.0
     try:
-        first = screen()
+        first = order.screen(subject.objective, w, u)
         if first.conclusive and not first.wrong:
             return exact, first.error
     except (NumericEvent, ValueError, RuntimeError):
         pass  # a step beyond where the loss is defined; the steps below stay inside
-
-    def compared(x: Tensor, found: Tensor) -> Comparison | None:
-        at, taken = sampler(subject, lower, x, u)
-        scale = scale_of(x)
-        return reliable(found, at, taken, scale, noise(at, scale))
-
-    found = compared(w, exact)
+    if not together:
+        found = compared(w, exact, at, taken)
     if found is None:
         raise Undecided(ONE_SIDED)
     if not found.wrong and not found.told:
@@ -131,7 +186,7 @@ def _told_apart(
         return exact, found.error / found.size if found.size else 0.0
     for near in beside(subject, w):
         with contextlib.suppress(NumericEvent):
-            again = compared(near, derivative(near))
+            again = compared(near, order.at(subject, near, u), *order.along(subject, near, u))
             if again is not None and again.wrong:
                 return exact, found
     raise Undecided(ONLY_HERE)
@@ -167,35 +222,16 @@ def _few_digits(relative: float) -> str:
 )
 def hessian(context: Context) -> Outcome:
     """All entries of the product, along coordinates and along dense directions."""
-    subject = context.subject
-    loss = subject.objective
-
-    def body(w: Tensor, u: Tensor) -> float:
-        def product(x: Tensor) -> Tensor:
-            try:
-                return product_at(subject, x, u)
-            except (ValueError, RuntimeError) as error:
-                raise _no_derivative("second", error) from error
-
-        exact, found = _told_apart(
-            subject,
-            w,
-            u,
-            product,
-            lambda x: gradient_at(subject, x),
-            lambda: second_derivative_error(loss, w, u),
-        )
-        if isinstance(found, Comparison):
-            raise _wrong(
-                "the Hessian times a direction",
-                exact,
-                found,
-                "is there a backward() that torch cannot follow (once_differentiable, detach, "
-                "numpy, saved numbers) or whose own backward is wrong?",
-            )
-        return found
-
-    return context.property(body, name="hessian", w=context.points(), u=context.directions())
+    order = _Order(
+        "second",
+        "the Hessian times a direction",
+        "is there a backward() that torch cannot follow (once_differentiable, detach, numpy, saved "
+        "numbers) or whose own backward is wrong?",
+        product_at,
+        gradient_along,
+        second_derivative_error,
+    )
+    return _slope_of_the_one_below(context, "hessian", order)
 
 
 @check(
@@ -206,38 +242,17 @@ def hessian(context: Context) -> Outcome:
 )
 def third_derivative(context: Context) -> Outcome:
     """``D^3 L(w)[u, u, .]``, which is the gradient of the sharpness for the top eigenvector u."""
-    subject = context.subject
-    loss = subject.objective
-
-    def body(w: Tensor, u: Tensor) -> float:
-        def third(x: Tensor) -> Tensor:
-            try:
-                return _third(subject, x, u)
-            except (ValueError, RuntimeError) as error:
-                raise _no_derivative("third", error) from error
-
-        exact, found = _told_apart(
-            subject,
-            w,
-            u,
-            third,
-            lambda x: product_at(subject, x, u),
-            lambda: third_derivative_error(loss, w, u),
-        )
-        if isinstance(found, Comparison):
-            raise _wrong(
-                "the third derivative along a direction, twice,",
-                exact,
-                found,
-                "torch's fused layer_norm and batch_norm are wrong here: write the norm from "
-                "elementary operations (mean, square, sqrt), or give the module and "
-                "its data to check_loss, which does so",
-            )
-        return found
-
-    return context.property(
-        body, name="third-derivative", w=context.points(), u=context.directions()
+    order = _Order(
+        "third",
+        "the third derivative along a direction, twice,",
+        "torch's fused layer_norm and batch_norm are wrong here: write the norm from elementary "
+        "operations (mean, square, sqrt), or give the module and its data to check_loss, which "
+        "does so",
+        _third,
+        product_along,
+        third_derivative_error,
     )
+    return _slope_of_the_one_below(context, "third-derivative", order)
 
 
 def _third(subject: Subject, w: Tensor, u: Tensor) -> Tensor:
@@ -299,7 +314,7 @@ def symmetric_hessian(context: Context) -> Outcome:
 
 def _scatter(subject: Subject, w: Tensor, u: Tensor) -> float:
     """Measured noise of ``Hess L(w) u``."""
-    at, _ = sampler(subject, lambda x: product_at(subject, x, u), w, u)
+    at, _ = product_along(subject, w, u)
     return noise(at, scale_of(w))
 
 

@@ -9,20 +9,23 @@ step zero, says how much a kink at the point explains.  An error beyond all thre
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from eostheory.check import batch
 from eostheory.check.subject import Subject
 from eostheory.curvature import Products
 from eostheory.numeric.events import BecameNaN
 
 LEVELS = 13
 """Step sizes, from a tenth of ``max(1, |w|)`` down to some 1e-8 of that."""
+
+FINEST = 26
+"""Noise is looked for from spacings of ``2^-26 max(1, |w|)`` on."""
 
 SETTLED = 1e-2
 """A comparison tells when it would see an error of this share of the derivative."""
@@ -32,8 +35,32 @@ EPS = torch.finfo(torch.float64).eps
 NO_GRAPH = "has no graph"
 """What :class:`Products` says of a gradient that changes, but not through autograd."""
 
-Sampled = Callable[[float], "Tensor | None"]
-"""What is differenced along a line, as a function of the step; None where there is no value."""
+
+@dataclass(eq=False)
+class Sampled:
+    """What is differenced along a line, as a function of the step; None where there is no value.
+
+    Args:
+        at: one value.
+        many: the values at several steps in one pass, or None where there is no such way.
+    """
+
+    at: Callable[[float], Tensor | None]
+    many: Callable[[Sequence[float]], list[Tensor | None] | None] | None = None
+    known: dict[float, Tensor | None] = field(default_factory=dict)
+
+    def __call__(self, t: float) -> Tensor | None:
+        return self.known[t] if t in self.known else self.at(t)
+
+    def ahead(self, steps: Sequence[float]) -> bool:
+        """Compute what will be asked for in one pass; whether that can be done."""
+        wanted = [t for t in dict.fromkeys(steps) if t not in self.known]
+        if not wanted:
+            return True
+        found = self.many(wanted) if self.many is not None and len(wanted) > 1 else None
+        if found is not None:
+            self.known.update(zip(wanted, found, strict=True))
+        return found is not None
 
 
 def value_at(subject: Subject, w: Tensor) -> Tensor:
@@ -71,9 +98,17 @@ def allowed_point(subject: Subject, w: Tensor) -> bool:
 
 
 def sampler(
-    subject: Subject, lower: Callable[[Tensor], Tensor], w: Tensor, u: Tensor
+    subject: Subject,
+    lower: Callable[[Tensor], Tensor],
+    w: Tensor,
+    u: Tensor,
+    together: Callable[[Tensor], Tensor | None] | None = None,
 ) -> tuple[Sampled, Callable[[float], float]]:
-    """``lower`` along the line w + t u, and the t that a point on it really has."""
+    """``lower`` along the line w + t u, and the t that a point on it really has.
+
+    Args:
+        together: ``lower`` at points in rows, or None where it cannot be computed so.
+    """
 
     def at(t: float) -> Tensor | None:
         point = w + t * u
@@ -87,10 +122,56 @@ def sampler(
             return None
         return found if bool(torch.isfinite(found).all()) else None
 
+    def many(steps: Sequence[float]) -> list[Tensor | None] | None:
+        points = [w + t * u for t in steps]
+        inside = [allowed_point(subject, x) for x in points]
+        chosen = [x for x, ok in zip(points, inside, strict=True) if ok]
+        if together is None or len(chosen) < 2:
+            return None
+        found = together(torch.stack(chosen))
+        if found is None:
+            return None
+        usable = torch.isfinite(found.reshape(len(found), -1)).all(1).tolist()
+        rows = iter([row if ok else None for row, ok in zip(found, usable, strict=True)])
+        return [next(rows) if ok else None for ok in inside]
+
     def taken(t: float) -> float:
         return float(torch.dot(w + t * u - w, u) / torch.dot(u, u))
 
-    return at, taken
+    return Sampled(at, many), taken
+
+
+def value_along(subject: Subject, w: Tensor, u: Tensor) -> tuple[Sampled, Callable[[float], float]]:
+    """:func:`sampler` of the values."""
+    return sampler(
+        subject, lambda x: value_at(subject, x), w, u, lambda x: batch.values(subject.objective, x)
+    )
+
+
+def gradient_along(
+    subject: Subject, w: Tensor, u: Tensor
+) -> tuple[Sampled, Callable[[float], float]]:
+    """:func:`sampler` of the gradients."""
+    return sampler(
+        subject,
+        lambda x: gradient_at(subject, x),
+        w,
+        u,
+        lambda x: batch.gradients(subject.objective, x),
+    )
+
+
+def product_along(
+    subject: Subject, w: Tensor, u: Tensor
+) -> tuple[Sampled, Callable[[float], float]]:
+    """:func:`sampler` of the products of the Hessian with u."""
+    return sampler(
+        subject,
+        lambda x: product_at(subject, x, u),
+        w,
+        u,
+        lambda x: batch.products(subject.objective, x, u),
+    )
 
 
 def beside(subject: Subject, w: Tensor) -> list[Tensor]:
@@ -114,6 +195,20 @@ def length(x: Tensor) -> float:
     return most * float(torch.linalg.vector_norm(x.reshape(-1) / most))
 
 
+def steps_of(scale: float, *, finest: bool = True) -> list[float]:
+    """Where :func:`compare` looks, and :func:`noise` first."""
+    steps = [0.0, *(sign * step for step in _sizes(scale) for sign in (1, -1))]
+    return steps + _around(scale * 2.0**-FINEST) if finest else steps
+
+
+def _sizes(scale: float) -> list[float]:
+    return [0.1 * scale * 4.0**-level for level in range(LEVELS)]
+
+
+def _around(spacing: float) -> list[float]:
+    return [(i - 3) * spacing for i in range(7)]
+
+
 def noise(at: Sampled, scale: float) -> float:
     """How far neighbouring values of ``at`` scatter by rounding (Moré & Wild, ECnoise).
 
@@ -127,9 +222,10 @@ def noise(at: Sampled, scale: float) -> float:
     floor = 2 * EPS * here.abs().reshape(-1)
     found = torch.zeros_like(floor)
     left = torch.ones_like(floor, dtype=torch.bool)
-    for power in range(26, 5, -2):
+    for power in range(FINEST, 5, -2):
         spacing = scale * 2.0**-power
-        values = [at((i - 3) * spacing) for i in range(7)]
+        at.ahead(_around(spacing))
+        values = [at(t) for t in _around(spacing)]
         if any(v is None for v in values):
             break
         row = torch.stack([v.reshape(-1) for v in values if v is not None])
@@ -146,7 +242,7 @@ def noise(at: Sampled, scale: float) -> float:
         left = left & stuck
         if not bool(left.any()):
             break
-        if power == 26:
+        if power == FINEST:
             ends = [at(t * scale * 2.0**-6) for t in (-3.0, 2.0, 3.0)]
             if all(v is not None for v in ends):
                 # What does not move far away either is constant.
@@ -193,43 +289,48 @@ def compare(
     Returns:
         None where too few steps have a value on both sides.
     """
+    at.ahead(steps_of(scale, finest=False))
     here = at(0.0)
     if here is None:
         return None
-    slopes: list[Tensor] = []
-    sides: list[Tensor] = []
-    steps: list[float] = []
-    for level in range(LEVELS):
-        step = 0.1 * scale * 4.0**-level
+    rows: list[tuple[Tensor, Tensor]] = []
+    steps: list[tuple[float, float]] = []
+    for step in _sizes(scale):
         ahead, behind = at(step), at(-step)
         if ahead is None or behind is None:
-            slopes, sides, steps = [], [], []
+            rows, steps = [], []
             continue
         forth, back = taken(step), -taken(-step)
         if not (forth > 0 and back > 0):
             break
-        slopes.append((ahead - behind) / (forth + back))
-        sides.append((ahead - here) / forth - (here - behind) / back)
-        steps.append((forth + back) / 2)
+        rows.append((ahead, behind))
+        steps.append((forth, back))
     if len(steps) < 5:
         return None
+    up = torch.stack([row[0] for row in rows]).reshape(len(rows), -1)
+    down = torch.stack([row[1] for row in rows]).reshape(len(rows), -1)
+    forth_, back_ = torch.tensor(steps, dtype=up.dtype).to(up)[:, :, None].unbind(1)
+    middle = here.reshape(1, -1)
+    slopes = (up - down) / (forth_ + back_)
+    sides = (up - middle) / forth_ - (middle - down) / back_
     better = _extrapolate(_extrapolate(slopes, 16), 256)
-    kinks = _extrapolate(_extrapolate(sides, 4), 64)
+    spreads = _lengths(better[:-1] - better[1:])
+    kinks = _lengths(_extrapolate(_extrapolate(sides, 4), 64))
     best: tuple[float, int] | None = None
     for i in range(len(better) - 2):
-        spread = max(length(better[i + k] - better[i + k + 1]) for k in range(2))
+        spread = max(spreads[i : i + 2])
         # Extrapolation weighs a kink at the point by at most its jump.
-        kink = min(length(kinks[i + k]) for k in range(3))
-        allowed = 4 * spread + kink + 8 * scatter / steps[i + 3]
+        kink = min(kinks[i : i + 3])
+        allowed = 4 * spread + kink + 8 * scatter / (sum(steps[i + 3]) / 2)
         if best is None or allowed < best[0]:
             best = (allowed, i + 1)
     assert best is not None
     allowed, index = best
-    found = better[index]
+    found = better[index].reshape(here.shape)
     size = max(length(exact), length(found))
     # What autograd itself rounds is of the size of a few hundred units.
     allowed += 1e3 * EPS * size
-    around = max(size, *(max(length(a), length(b)) for a, b in zip(slopes, sides, strict=True)))
+    around = max(size, *_lengths(slopes), *_lengths(sides))
     told = allowed <= max(SETTLED * around, 1e-6 * length(here) / scale)
     return Comparison(found, length(exact - found), allowed, size, told)
 
@@ -252,8 +353,18 @@ def reliable(
     return first
 
 
-def _extrapolate(rows: list[Tensor], factor: int) -> list[Tensor]:
-    return [(factor * b - a) / (factor - 1) for a, b in pairwise(rows)]
+def _extrapolate(rows: Tensor, factor: int) -> Tensor:
+    return (factor * rows[1:] - rows[:-1]) / (factor - 1)
+
+
+def _lengths(rows: Tensor) -> list[float]:
+    """:func:`length` of each row."""
+    most = rows.abs().amax(1, keepdim=True)
+    safe = torch.where((most > 0) & torch.isfinite(most), most, 1.0)
+    found = most[:, 0] * torch.linalg.vector_norm(rows / safe, dim=1)
+    plain = (most[:, 0] == 0) | ~torch.isfinite(most[:, 0])
+    answer: list[float] = torch.where(plain, most[:, 0], found).tolist()
+    return answer
 
 
 def scale_of(w: Tensor) -> float:

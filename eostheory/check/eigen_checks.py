@@ -221,7 +221,9 @@ def _differences(ctx: Context, w: Tensor, u: Tensor, top: Top) -> _Slope:
     central: list[float] = []
     kinks: list[float] = []
     noise: list[float] = []
-    for _ in range(count):
+    sizes = [step / 4**k for k in range(count)]
+    ctx.structure.ahead([w + sign * h * u for h in sizes for sign in (1, -1)], top)
+    for step in sizes:
         try:
             up = ctx.structure.top(w + step * u, top)
             down = ctx.structure.top(w - step * u, top)
@@ -231,7 +233,6 @@ def _differences(ctx: Context, w: Tensor, u: Tensor, top: Top) -> _Slope:
             central.append((up.value - down.value) / (2 * step))
             kinks.append((up.value + down.value - 2 * top.value) / step)
             noise.append((up.error + down.error + 2 * top.error) / step)
-        step /= 4
     if len(central) < 3:
         raise Undecided("the Hessian is not finite around the point")
     better = [(16 * b - a) / 15 for a, b in pairwise(central)]

@@ -344,8 +344,8 @@ def with_corners(context: Context) -> Any:
     from eostheory.check.inputs import written_out
 
     subject = context.subject
-    box = box_of(subject)
-    if subject.points is not None or subject.size > 16 or box is None:
+    box = box_of(subject) if subject.size <= 16 else None
+    if subject.points is not None or box is None:
         return context.points()
     corners = st.tuples(*[st.sampled_from(sorted({a, b}, key=abs)) for a, b in box])
     recipes = corners.map(
@@ -356,6 +356,14 @@ def with_corners(context: Context) -> Any:
 
 def box_of(subject: Subject) -> list[tuple[float, float]] | None:
     """Least and largest value of every coordinate; None where there is no bound."""
+    bounds = bounds_of(subject)
+    if bounds is None:
+        return None
+    return list(zip(bounds[0].tolist(), bounds[1].tolist(), strict=True))
+
+
+def bounds_of(subject: Subject) -> tuple[Tensor, Tensor] | None:
+    """The same as two tensors (D,)."""
     domain = subject.domain
     low = torch.full((subject.size,), domain.low, dtype=torch.float64)
     high = torch.full((subject.size,), domain.high, dtype=torch.float64)
@@ -365,4 +373,4 @@ def box_of(subject: Subject) -> list[tuple[float, float]] | None:
         high = torch.minimum(high, center + domain.radius)
     if not bool(torch.isfinite(low).all() and torch.isfinite(high).all()):
         return None
-    return list(zip(low.tolist(), high.tolist(), strict=True))
+    return low, high

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _RARE = 9
 
+MANY = 4096
+"""Tensors of more numbers are not written out, but described."""
+
 
 def points(subject: Subject) -> SearchStrategy[Recipe]:
     """Points (D,) of the domain, the start among them; or the user's, with ``points=``.
@@ -70,12 +73,24 @@ def start_itself(subject: Subject) -> Recipe:
 
 
 def written_out(w: Tensor) -> Recipe:
-    """A tensor as its own numbers."""
+    """A tensor as its own numbers; one of very many is only described."""
+    if w.numel() > MANY:
+        data = {"kind": "described", "size": w.numel(), "sha256": fingerprint(w)}
+        length = float(torch.linalg.vector_norm(w))
+        return Recipe(w, f"...  # a point of {w.numel()} numbers, of length {length:.6g}", data)
     values = [float(x) for x in w.reshape(-1)]
     code = f"torch.tensor([{', '.join(map(repr, values))}], dtype=torch.float64)"
     if len(set(values)) == 1 and len(values) > 4:
         code = f"torch.full(({len(values)},), {values[0]!r}, dtype=torch.float64)"
     return Recipe(w, code, {"kind": "coordinates", "values": values})
+
+
+def fingerprint(w: Tensor) -> str:
+    """What tells one tensor from others."""
+    import hashlib
+
+    numbers = w.detach().to("cpu", torch.float64).contiguous().numpy()
+    return hashlib.sha256(numbers.tobytes()).hexdigest()
 
 
 def recipe(tensor: Tensor, subject: Subject) -> Recipe:
@@ -96,7 +111,21 @@ def remake(data: Mapping[str, Any], subject: Subject) -> Recipe:
     if data.get("kind") == "start":
         return start_itself(subject)
     tensor = rebuild(data, subject.start).to(subject.start)
-    return Recipe(tensor, written_out(tensor).code, dict(data))
+    return Recipe(tensor, _code(data) or written_out(tensor).code, dict(data))
+
+
+def _code(data: Mapping[str, Any]) -> str:
+    """How :mod:`eostheory.strategies` writes a vector of many coordinates; '' for others."""
+    kind, size = data.get("kind"), data.get("size")
+    if kind == "basis":
+        return f"strategies.basis({size}, {data['index']})"
+    if kind == "direction" or (kind == "around" and data["radius"]):
+        turn = f"strategies.direction({size}, seed={data['seed']})"
+        if kind == "direction":
+            return turn
+        origin = "start + " if data.get("start") else ""
+        return f"{origin}{float(data['radius'])!r} * {turn}"
+    return ""
 
 
 def _recipe(drawn: Drawn, subject: Subject) -> Recipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,11 @@ class Pinned:
 
     Args:
         inputs: values by name, recipes where they were tensors.
+        details: what the violation was told with (a coordinate, the size of an error).
     """
 
     inputs: Mapping[str, Any]
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, trial: Trial, inputs: Mapping[str, Any]) -> Outcome:
         """What the property says on the recorded inputs; others are passed over."""
@@ -66,7 +68,8 @@ def case_of(context: Context, finding: Finding) -> dict[str, Any]:
         "inputs": {
             k: dict(plain(v.data)) if isinstance(v, Recipe) else plain(v) for k, v in inputs.items()
         },
-        "start": subject.start.tolist(),
+        "details": {} if shown is None else plain(shown.details),
+        "start": _start_of(subject),
         "domain": {
             "low": plain(domain.low),
             "high": plain(domain.high),
@@ -79,6 +82,16 @@ def case_of(context: Context, finding: Finding) -> dict[str, Any]:
         "scale_invariant": subject.declared.scale_invariant,
         "outcomes": {name: str(o.status) for name, o in context.outcomes.items()},
     }
+
+
+def _start_of(subject: Subject) -> list[float] | dict[str, Any]:
+    """The start; beyond :data:`~eostheory.check.inputs.MANY` numbers what tells it from others."""
+    from eostheory.check.inputs import MANY, fingerprint
+
+    if subject.size <= MANY:
+        found: list[float] = subject.start.tolist()
+        return found
+    return {"kind": "described", "size": subject.size, "sha256": fingerprint(subject.start)}
 
 
 def replay(case: Mapping[str, Any] | str | Path, loss: Any = None, **described: Any) -> Finding:
@@ -115,7 +128,7 @@ def replay(case: Mapping[str, Any] | str | Path, loss: Any = None, **described: 
         profile_named(data["profile"]),
         int(data["seed"]),
         {name: Outcome(Status(s), "as recorded") for name, s in data["outcomes"].items()},
-        Pinned(inputs) if inputs else None,
+        Pinned(inputs, data.get("details") or {}) if inputs else None,
     )
     outcome, error = judge(check, context)
     return Finding.of(check, outcome, error=error)
@@ -192,16 +205,39 @@ def _subject(data: Mapping[str, Any], loss: Any, described: Mapping[str, Any]) -
             f"the case does not say where its loss {data.get('name')!r} can be imported from: pass "
             "it, replay(case, loss), with what else describes it (data=, criterion=)"
         )
+    own = arguments.get("start")
     for key in ("checks", "exclude", "expected_failures", "profile", "seed", "progress", "size"):
         arguments.pop(key, None)
     for key in ("learning_rate", "weight_decay", "scale_invariant", "start", "name", "target"):
         if data.get(key) is not None:
             arguments[key] = data[key]
+    told = arguments.get("start") if isinstance(data["start"], Mapping) else None
+    if told is not None:
+        arguments["start"] = own
+        if own is None and data.get("kind") != "module":
+            arguments["size"] = told["size"]
     try:
         subject = make_subject(**arguments)
     except (TypeError, ValueError) as reason:
         raise ReplayError(f"the loss does not fit the case: {reason}") from reason
+    if told is not None:
+        _demand_same_start(subject, told)
     return dataclasses.replace(subject, domain=_domain(data["domain"], subject))
+
+
+def _demand_same_start(subject: Subject, recorded: Mapping[str, Any]) -> None:
+    from eostheory.check.inputs import fingerprint
+
+    if subject.size != recorded["size"]:
+        raise ReplayError(
+            f"the loss has {subject.size} parameters, the case {recorded['size']}: is it another "
+            "loss, or another version of it?"
+        )
+    if fingerprint(subject.start) != recorded["sha256"]:
+        raise ReplayError(
+            "the start is not that of the case, which is too long to be recorded: pass the same "
+            "start=, or fix the seed with which the loss draws it"
+        )
 
 
 def _domain(data: Mapping[str, Any], subject: Subject) -> Domain:

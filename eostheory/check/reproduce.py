@@ -96,7 +96,8 @@ def reproduce(
     """
     subject = context.subject
     known = LINES.get(name)
-    fits = known is not None and known[0] <= set(inputs)
+    kinds = {v.data.get("kind") for v in inputs.values() if isinstance(v, Recipe)}
+    fits = known is not None and known[0] <= set(inputs) and "described" not in kinds
     tail: list[str] = []
     if known is not None and fits:
         facts = {"size": subject.size, "coordinate": details.get("coordinate", "")}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from eostheory.check.batch import DenseTracker
 from eostheory.check.finding import Status
 from eostheory.check.tilted import with_decay
 from eostheory.check.way import Waypoint, level
@@ -139,7 +140,7 @@ class RealRun:
 
     def tracker(self, repeated: str = "keep") -> Tracker:
         """A fresh tracker of the top pair."""
-        return Tracker(1, repeated=repeated, dense_below=64)
+        return DenseTracker(self.objective, repeated=repeated, dense_below=64)
 
     @cached_property
     def begin(self) -> Tensor:
@@ -175,7 +176,8 @@ class RealRun:
         if not self.scale_invariant:
             return 0.0
         with Products(self.ctx.subject.objective, self.begin) as products:
-            top = float(self.tracker()(products).values[0])
+            tracker = DenseTracker(self.ctx.subject.objective, repeated="keep", dense_below=64)
+            top = float(tracker(products).values[0])
         return DECAY * abs(top) if top else DECAY
 
     @cached_property
@@ -194,10 +196,11 @@ class RealRun:
         try:
             for step in range(count + 1):
                 if step % every == 0:
-                    at = self._waypoint(w, time, follow)
+                    at, value, gradient, stiffness = self._waypoint(w, time, follow)
                     found.append(at)
-                    rate = STEADY / self._stiffness(w, at.sharpness)
-                value, gradient = self.objective.value_and_gradient(w)
+                    rate = STEADY / stiffness
+                else:
+                    value, gradient = self.objective.value_and_gradient(w)
                 size = float(torch.linalg.vector_norm(gradient))
                 if size == 0.0:
                     break
@@ -208,7 +211,7 @@ class RealRun:
                 contains = self.ctx.subject.domain.contains
                 if contains is not None and not contains(after):
                     break
-                if float(self.objective(after).detach()) > float(value) and h < rate:
+                if h < rate and float(self.objective(after).detach()) > float(value):
                     break
                 if float(torch.linalg.vector_norm(after - self.begin)) > far:
                     break
@@ -218,14 +221,11 @@ class RealRun:
                 raise
         return tuple(found)
 
-    def _stiffness(self, w: Tensor, top: float) -> float:
-        """Size of the Hessian: its top eigenvalue, or along the gradient where that is larger."""
-        with Products(self.objective, w) as products:
-            size = torch.linalg.vector_norm(products.gradient)
-            along = products(products.gradient / size) if float(size) > 0 else products.gradient
-        return max(abs(top), float(torch.linalg.vector_norm(along)), 1e-12)
-
-    def _waypoint(self, w: Tensor, time: float, follow: Tracker) -> Waypoint:
+    def _waypoint(
+        self, w: Tensor, time: float, follow: Tracker
+    ) -> tuple[Waypoint, Tensor, Tensor, float]:
+        """The point, its value and gradient, and the size of the Hessian there: its top eigenvalue,
+        or along the gradient where that is larger."""
         center = expand(self.objective, w, follow)
         with center.products:
             # Along u the stable set has no gradient.
@@ -239,7 +239,11 @@ class RealRun:
             part = 1e-12 + min(1.0, center.residual / gap)
             scale = float(torch.linalg.vector_norm(center.gradient)) * abs(center.sharpness)
             noise = part * float(lengths) + 1e-13 * scale
-            return Waypoint(w, time, center.value, center.sharpness, alpha, noise)
+            size = torch.linalg.vector_norm(center.gradient)
+            image = center.products(center.gradient / size) if float(size) > 0 else center.gradient
+            stiffness = max(abs(center.sharpness), float(torch.linalg.vector_norm(image)), 1e-12)
+            at = Waypoint(w, time, center.value, center.sharpness, alpha, noise)
+            return at, center.products.value, center.gradient, stiffness
 
     @cached_property
     def _chosen(self) -> _Choice | None:
@@ -374,7 +378,7 @@ class RealRun:
             return ()
         trajectory = ConstrainedTrajectory(
             self.objective, center.point, eta, inactive="manifold", tolerance=1e-4, c=None,
-            tracker=Tracker(1, dense_below=64),
+            tracker=self.tracker("raise"),
         )  # fmt: skip
         count, every = (6, 1) if self.large else (8, 4)
         found = []

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from eostheory.check import batch
 from eostheory.check.context import Context
 from eostheory.check.differences import scale_of, shown
-from eostheory.check.evaluation import box_of
+from eostheory.check.evaluation import bounds_of, box_of
 from eostheory.check.finding import Outcome, Recipe, Status, Undecided, Violated
 from eostheory.check.registry import check
 from eostheory.check.subject import Subject
@@ -120,7 +122,17 @@ def _along(subject: Subject, w: Tensor, u: Tensor) -> Break | None:
             return math.nan, math.nan
         return float(value), float(torch.dot(gradient, u))
 
-    line = Line(sample, scale)
+    def many(times: Sequence[float]) -> list[Sample] | None:
+        points = [w + t * u for t in times]
+        inside = [x in subject.domain for x in points]
+        chosen = [x for x, ok in zip(points, inside, strict=True) if ok]
+        found = batch.along(subject.objective, torch.stack(chosen), u) if len(chosen) > 1 else None
+        if found is None:
+            return None
+        rows = iter(found)
+        return [next(rows) if ok else (math.nan, math.nan) for ok in inside]
+
+    line = Line(sample, scale, many)
     small = subject.size <= 1000
     found = search(line, low, high, 48 if small else 20, 4 if small else 2, not small)
     if not line.known:
@@ -135,14 +147,14 @@ def _reach(subject: Subject, w: Tensor, u: Tensor) -> tuple[float, float]:
     size = float(torch.linalg.vector_norm(w))
     far = max(4.0, 4 * size) if subject.size <= FEW else max(1.0, size)
     low, high = -far, far
-    box = box_of(subject)
-    if box is None:
+    bounds = bounds_of(subject)
+    moves = u != 0
+    if bounds is None or not bool(moves.any()):
         return low, high
-    for x, step, (least, most) in zip(w.tolist(), u.tolist(), box, strict=True):
-        if step != 0:
-            ends = sorted(((least - x) / step, (most - x) / step))
-            low, high = max(low, min(ends[0], 0.0)), min(high, max(ends[1], 0.0))
-    return low, high
+    first, second = ((end.to(w)[moves] - w[moves]) / u[moves] for end in bounds)
+    enter = float(torch.minimum(first, second).max())
+    leave = float(torch.maximum(first, second).min())
+    return max(low, min(enter, 0.0)), min(high, max(leave, 0.0))
 
 
 _WHAT = {

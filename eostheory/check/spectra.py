@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from eostheory.check import batch
 from eostheory.check.structure import hessian
 from eostheory.check.subject import LossFunction
 from eostheory.curvature import Products, dense_hessian
@@ -46,9 +47,12 @@ def spectrum(loss: LossFunction, w: Tensor, spherical: bool, *, noise: bool = Tr
     """
     with Products(loss, w) as products:
         slope = products.gradient
-        matrix, off = (dense_hessian(products), 0.0) if not noise else (torch.empty(0), 0.0)
-    if noise:
-        matrix, off = hessian(loss, w)
+        if noise:
+            matrix, off = hessian(loss, w)
+        elif len(w) >= batch.ROWS:
+            matrix, off = batch.hessian_at(loss, w), 0.0
+        else:
+            matrix, off = dense_hessian(products), 0.0
     if not spherical:
         values, vectors = torch.linalg.eigh(matrix)
         return Spectrum(values, vectors, off, slope)

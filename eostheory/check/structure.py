@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from eostheory.check import batch
 from eostheory.check.finding import Status
 from eostheory.check.subject import LossFunction, Subject
-from eostheory.curvature import Products, Tracker, dense_hessian
+from eostheory.curvature import Products, Tracker
 from eostheory.numeric.autodiff import gradient
 from eostheory.numeric.events import BecameNaN, NumericEvent
 
@@ -199,27 +201,30 @@ class Structure:
             NumericEvent: not finite, or not converged.
             ValueError: no second derivative, or a matrix that is not symmetric.
         """
-        key = tuple(w.tolist()) if len(w) <= DENSE else (float(w.sum()), float(torch.dot(w, w)))
+        key = _key(w)
         if key not in self._tops:
             if len(self._tops) > 256:
                 self._tops.clear()
             self._tops[key] = self._top(w, like)
         return self._tops[key]
 
+    def ahead(self, points: Sequence[Tensor], like: Top) -> None:
+        """Find out what :meth:`top` will be asked for in one pass, where that can be done."""
+        if len(self._tops) > 256:
+            self._tops.clear()
+        if not points or len(points[0]) > DENSE:
+            return
+        found = batch.hessians(self.ctx.subject.objective, torch.stack(list(points)))
+        if found is not None:
+            for w, matrix in zip(points, found, strict=True):
+                self._tops.setdefault(_key(w), _dense_top(w, matrix, like.error))
+
     def _top(self, w: Tensor, like: Top | None) -> Top:
         loss = self.ctx.subject.objective
         if len(w) <= DENSE:
             if like is None:
-                matrix, noise = hessian(loss, w)
-            else:
-                with Products(loss, w) as products:
-                    matrix, noise = dense_hessian(products), like.error
-            values, vectors = torch.linalg.eigh(matrix)
-            below = float(values[-2]) if len(w) > 1 else -math.inf
-            return Top(
-                w, float(values[-1]), below, vectors[:, -1].clone(), noise, 2 * noise,
-                float(values.abs().max()),
-            )  # fmt: skip
+                return _dense_top(w, *hessian(loss, w))
+            return _dense_top(w, batch.hessian_at(loss, w), like.error)
         if like is None or self._tracker is None:
             # Every point is checked from a random start too, as crossings are what is looked for.
             self._tracker = Tracker(
@@ -279,17 +284,29 @@ class Structure:
         return found[0].nullity if found else None
 
 
+def _key(w: Tensor) -> tuple[float, ...]:
+    return tuple(w.tolist()) if len(w) <= DENSE else (float(w.sum()), float(torch.dot(w, w)))
+
+
+def _dense_top(w: Tensor, matrix: Tensor, noise: float) -> Top:
+    values, vectors = torch.linalg.eigh(matrix)
+    below = float(values[-2]) if len(w) > 1 else -math.inf
+    return Top(
+        w, float(values[-1]), below, vectors[:, -1].clone(), noise, 2 * noise,
+        float(values.abs().max()),
+    )  # fmt: skip
+
+
 def hessian(loss: LossFunction, w: Tensor) -> tuple[Tensor, float]:
     """Dense ``Hess L(w)``, exactly symmetric, and what rounding may do to its 2-norm (estimated
-    from its asymmetry and from w moved by its last digit)."""
-    with Products(loss, w) as products:
-        matrix = dense_hessian(products)
+    from w moved by its last digit)."""
     eps = torch.finfo(w.dtype).eps
     sign = torch.where(torch.arange(len(w), device=w.device) % 2 == 0, 1.0, -1.0).to(w)
-    spread = 0.0
-    for turn in (1, -1):
-        with Products(loss, w * (1 + turn * eps * sign)) as products:
-            moved = dense_hessian(products)
+    points = [w, *(w * (1 + turn * eps * sign) for turn in (1, -1))]
+    together = batch.hessians(loss, torch.stack(points))
+    found = [batch.hessian_at(loss, p) for p in points] if together is None else list(together)
+    matrix, spread = found[0], 0.0
+    for moved in found[1:]:
         spread = max(spread, float(torch.linalg.matrix_norm(moved - matrix)))
     size = float(torch.linalg.matrix_norm(matrix))
     return matrix, 8 * spread + 8 * math.sqrt(len(w)) * eps * size

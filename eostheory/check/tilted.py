@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from eostheory.check.batch import DenseTracker
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.objective import Objective
@@ -102,13 +103,13 @@ def compare(
     w = center.point + KICK * delta * center.u
     trajectory = ConstrainedTrajectory(
         loss, center.point, eta, inactive="manifold", tolerance=1e-4, c=None,
-        tracker=Tracker(1, tolerance=1e-9, dense_below=64),
+        tracker=DenseTracker(loss, tolerance=1e-9, dense_below=64),
     )  # fmt: skip
     if float(torch.dot(trajectory.here.center.u, center.u)) < 0:
         w = 2 * center.point - w
     made = completed(DYNAMICS[general]) if complete else DYNAMICS[general]
     dynamics = made(trajectory, w)
-    follow = Tracker(1, repeated="keep", dense_below=64)
+    follow = DenseTracker(loss, repeated="keep", dense_below=64)
     rows: list[tuple[float, ...]] = []
     worst = [0.0, 0.0, 0.0]
     off_by, noise, second = 0.0, [0.0, 0.0, 0.0], 0.0

@@ -10,7 +10,7 @@ show in what is left of them after the integral of the slope.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -73,11 +73,21 @@ class Line:
     Args:
         sample: value and slope at t.
         scale: length of the points on the line, which rounding is relative to.
+        many: ``sample`` at several t in one pass, or None where there is no such way.
     """
 
     sample: Callable[[float], Sample]
     scale: float
+    many: Callable[[Sequence[float]], list[Sample] | None] | None = None
     known: dict[float, Sample] = field(default_factory=dict)
+
+    def ahead(self, times: Sequence[float]) -> None:
+        """Evaluate at what will be asked for in one pass, where that can be done."""
+        wanted = [t for t in dict.fromkeys(times) if t not in self.known]
+        if self.many is not None and len(wanted) > 1:
+            found = self.many(wanted)
+            if found is not None:
+                self.known.update(zip(wanted, found, strict=True))
 
     def __call__(self, t: float) -> Sample:
         if t not in self.known:
@@ -125,6 +135,7 @@ def search(
         return None
     # Off the middle, so that kinks at round numbers are not hit but enclosed.
     grid = [low + (i + 0.0372) * spacing for i in range(nodes)]
+    line.ahead(grid)
     samples = [line(t) for t in grid]
     windows = [_Window(grid[i], spacing, tuple(samples[i : i + 4])) for i in range(len(grid) - 3)]
     slopes = [abs(s[1]) for s in samples]
@@ -189,6 +200,7 @@ def _noise(line: Line, window: _Window, values: bool) -> float:
         if spacing * 6 > window.spacing:
             break
         start = window.start + 0.618 * window.spacing
+        line.ahead([start + i * spacing for i in range(7)])
         samples = [line(start + i * spacing) for i in range(7)]
         kind = 0 if values else 1
         numbers = [s[kind] for s in samples]
@@ -224,6 +236,10 @@ def _follow(line: Line, window: _Window, values: bool, slope: float, least: floa
             return None  # a jump of the slope shrinks like this in the values, for long
         half = window.spacing / 2
         times = [window.start + i * half for i in range(7)]
+        if times[1] not in line.known:
+            # This halving and the next, wherever it goes.
+            finer = [t + j * half / 2 for t in times[:4] for j in (1, 3, 5)]
+            line.ahead([*times[1::2], *finer])
         samples = [window.samples[i // 2] if i % 2 == 0 else line(times[i]) for i in range(7)]
         children = [_Window(times[i], half, tuple(samples[i : i + 4])) for i in range(4)]
         finite = [c for c in children if math.isfinite(c.size(values))]
