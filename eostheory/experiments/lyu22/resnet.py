@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
-from eostheory.experiments.experiment import Experiment, Finding, Plot, setting
-from eostheory.experiments.lyu22 import scale_invariant
-from eostheory.experiments.lyu22.scale_invariant import SHORT, UNSAID, Common
+from eostheory.experiments.data import Data
+from eostheory.experiments.experiment import setting
+from eostheory.experiments.lyu22.scale_invariant import SHORT, Common, Printed, figure
 from eostheory.experiments.normalized import ACTIVATIONS, ResNet
-from eostheory.experiments.results import Results
-from eostheory.experiments.session import Session
 
 
 @dataclass(frozen=True)
@@ -28,43 +24,21 @@ class Settings(Common):
     steps: int = setting(1000, "steps of gradient descent", least=10, most=10_000_000)
 
 
-def run(settings: Settings, session: Session) -> None:
-    """Full-batch descent of the network."""
-    scale_invariant.run(
-        settings,
-        settings.steps,
-        lambda data: ResNet(
-            data.inputs.shape[1],
-            data.inputs.shape[2],
-            settings.width,
-            data.classes,
-            settings.blocks,
-            settings.activation,
-        ),
-        session,
+def network(settings: Settings, data: Data) -> ResNet:
+    """For the images at hand."""
+    channels, side = data.inputs.shape[1:3]
+    return ResNet(
+        channels, side, settings.width, data.classes, settings.blocks, settings.activation
     )
 
 
-def draw(settings: Settings, results: Results) -> Figure:
-    """The panels of the figure."""
-    return scale_invariant.draw(settings, results)
-
-
-def findings(settings: Settings, results: Results) -> list[Finding]:
-    """What figure 9 shows."""
-    printed = ("about 4700", "60.8 %", "77.4 %")
-    return scale_invariant.findings(settings, results, printed, False)
-
-
-EXPERIMENT = Experiment(
-    name="lyu22/fig-9",
-    title="a scale-invariant ResNet: test accuracy rises while the spherical sharpness falls",
+EXPERIMENT = figure(
+    9,
+    "a scale-invariant ResNet",
+    Settings,
+    network,
+    Printed("about 4700", "60.8 %", "77.4 %"),
     claims=("lyu22/fig-9",),
-    settings=Settings,
-    run=run,
-    parts=lambda settings: {"descent": settings.steps // settings.every + 1},
-    plots=(Plot("panels", "The panels of figure 9; dotted: all training images fitted.", draw),),
-    findings=findings,
     variants={
         "quick": {
             "examples": 40, "batch": 40, "tests": 1000, "width": 2, "decay": 0.05, "steps": 240,
@@ -75,7 +49,7 @@ EXPERIMENT = Experiment(
             "precision": "float32",
         },
     },
-    choices=UNSAID + ". ReLU has kinks, at which the Hessian is that of one side; the activation "
-    "'swish' has none.",
+    choices=" ReLU has kinks, at which the Hessian is that of one side; the activation 'swish' has "
+    "none.",
     sweep={"activation": ("relu", "swish"), "scale": (0.3, 1.0, 3.0), "seed": (0, 1, 2)},
 )  # fmt: skip

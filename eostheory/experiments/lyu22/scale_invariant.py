@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from eostheory.experiments.data import Data
-from eostheory.experiments.experiment import Finding, setting
+from eostheory.experiments.experiment import Experiment, Finding, Plot, setting
 from eostheory.experiments.lyu22.images import split
 from eostheory.experiments.normalized import Classifier
 from eostheory.experiments.plots import EDGE, label, legend, panels
@@ -50,15 +51,66 @@ class Common:
     eta: float = setting(0.1, "learning rate", paper=0.1, least=1e-6)
     decay: float = setting(0.01, "weight decay", paper=5e-4, least=0.0)
     scale: float = setting(1.0, "what the first weights are multiplied with", least=1e-6)
+    steps: int = setting(1200, "steps of gradient descent", paper=75_000, least=10, most=10_000_000)
     every: int = setting(20, "steps between records", least=1)
     seed: int = setting(0, "of the first weights", least=0)
     precision: str = setting("float64", "of the arithmetic", choices=tuple(PRECISIONS))
 
 
-Network = Callable[[Data], nn.Module]
+@dataclass(frozen=True)
+class Printed:
+    """What a figure's caption says.
+
+    Args:
+        fitted: the step at which the training images are fitted.
+        then, last: the test accuracy at that step, and at the end.
+        early: whether the beginning is judged too (figure 11).
+    """
+
+    fitted: str
+    then: str
+    last: str
+    early: bool = False
 
 
-def run(settings: Common, steps: int, network: Network, session: Session) -> None:
+Network = Callable[[Any, Data], nn.Module]
+
+
+def figure(
+    number: int,
+    title: str,
+    settings: type[Common],
+    network: Network,
+    printed: Printed,
+    *,
+    claims: tuple[str, ...],
+    variants: Mapping[str, Mapping[str, Any]],
+    choices: str,
+    sweep: Mapping[str, Sequence[Any]],
+) -> Experiment:
+    """The experiment of a figure.
+
+    Args:
+        network: makes the module, from the settings and the training images.
+        choices: what is to be said beside :data:`UNSAID`.
+    """
+    caption = f"The panels of figure {number}; dotted: all training images fitted."
+    return Experiment(
+        name=f"lyu22/fig-{number}",
+        title=f"{title}: test accuracy rises while the spherical sharpness falls",
+        claims=claims,
+        settings=settings,
+        run=lambda chosen, session: run(chosen, network, session),
+        parts=lambda chosen: {"descent": chosen.steps // chosen.every + 1},
+        plots=(Plot("panels", caption, draw),),
+        findings=lambda chosen, results: findings(chosen, results, printed),
+        variants=variants,
+        choices=f"{UNSAID}.{choices}",
+        sweep=sweep,
+    )
+
+
+def run(settings: Common, network: Network, session: Session) -> None:
     """Full-batch descent with weight decay from seeded weights."""
     if session.finished("descent") is not None:
         return
@@ -70,7 +122,7 @@ def run(settings: Common, steps: int, network: Network, session: Session) -> Non
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        module = network(train)
+        module = network(settings, train)
     dtype = PRECISIONS[settings.precision]
     objective, start = module_objective(
         module,
@@ -87,12 +139,12 @@ def run(settings: Common, steps: int, network: Network, session: Session) -> Non
     batches = torch.split(train.inputs.to(session.device, dtype), settings.batch)
     images = test.inputs.to(session.device, dtype)
     classifier = Classifier(module.to(session.device, dtype), objective.layout, batches)
-    with session.follow("descent", steps // settings.every + 1):
+    with session.follow("descent", settings.steps // settings.every + 1):
         gradient_descent(
             objective,
             settings.scale * start,
             settings.eta,
-            steps,
+            settings.steps,
             decay=settings.decay,
             every=settings.every,
             measure=("sharpness", "spherical"),
@@ -165,16 +217,8 @@ def draw(settings: Common, results: Results) -> Figure:
     return figure
 
 
-def findings(
-    settings: Common, results: Results, printed: tuple[str, str, str], early: bool
-) -> list[Finding]:
-    """What the figure shows.
-
-    Args:
-        printed: the step at which the training images are fitted, and the test accuracy then and
-            at the end.
-        early: whether the beginning is judged too (figure 11).
-    """
+def findings(settings: Common, results: Results, printed: Printed) -> list[Finding]:
+    """What the figure shows."""
     found = results["descent"]
     step, test = found["step"], found["test accuracy"]
     known = np.isfinite(found["spherical sharpness"])
@@ -193,7 +237,7 @@ def findings(
             bool(ratio[0] > np.quantile(late, 0.95)),
             "larger than nearly ever at the edge",
         )
-    ] if early else []  # fmt: skip
+    ] if printed.early else []  # fmt: skip
     rises = None if row is None else float(test[row])
     last = float(np.median(steep[known][tail]))
     tests = settings.tests or (10_000 if settings.data == "cifar10" else 1797 - settings.examples)
@@ -211,21 +255,21 @@ def findings(
         ),
         Finding(
             "step at which all training images are classified rightly",
-            printed[0],
+            printed.fitted,
             "never" if row is None else int(step[row]),
             None,
             note or "recorded every few steps",
         ),
         Finding(
             "test accuracy then",
-            printed[1],
+            printed.then,
             "never" if rises is None else f"{100 * rises:.1f} %",
             None,
             note,
         ),
         Finding(
             "test accuracy at the end",
-            printed[2],
+            printed.last,
             f"{100 * end:.1f} %",
             None,
             note,
