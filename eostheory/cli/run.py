@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,34 +25,81 @@ def list_experiments() -> None:
     """Print every experiment with what it shows."""
     from eostheory.experiments import experiment, names
 
-    for name in names():
-        typer.echo(f"{name:<18} {experiment(name).title}")
+    found = [experiment(name) for name in names()]
+    _columns([(one.name, one.title + (" *" if one.shared else "")) for one in found], "")
+    if any(one.shared for one in found):
+        typer.echo("\n* several processes may share it: torchrun -m eostheory run NAME")
+    typer.echo(
+        "\neostheory run NAME --describe tells its settings, and what the paper leaves open."
+    )
 
 
 def describe_experiment(name: str) -> None:
     """Print settings, variants, choices and what a run writes."""
-    from eostheory.experiments import settings as of
-
     found = _experiment(name)
     typer.echo(f"{found.name}: {found.title}")
-    typer.echo(f"claims: {', '.join(found.claims)}\n")
-    values = of.as_json(found.defaults())
+    typer.echo(f"claims: {', '.join(found.claims)}")
+    _heading("Settings (--set NAME=VALUE), with the paper's values where it gives them")
+    usual = found.defaults()
     for field in found.fields():
         about = field.metadata
-        paper = "not said in the paper" if about["paper"] is None else f"paper: {about['paper']}"
-        typer.echo(f"  --set {field.name}={values[field.name]}  {about['text']} ({paper})")
-    for variant, changes in found.variants.items():
-        listed = ", ".join(f"{k}={v}" for k, v in changes.items())
-        typer.echo(f"  --variant {variant}: {listed}")
-    for name, swept in found.sweep.items():
-        typer.echo(f"  --sweep {name}={','.join(map(str, swept))}")
+        paper = "" if about["paper"] is None else f" (paper: {_written(about['paper'])})"
+        value = _written(getattr(usual, field.name))
+        _columns([(f"{field.name}={value}", about["text"] + paper)], width=24)
+    if found.variants:
+        _heading("Other forms (--variant NAME)")
+        _columns(
+            (variant, ", ".join(f"{k}={_written(v)}" for k, v in changes.items()))
+            for variant, changes in found.variants.items()
+        )
+    if found.sweep:
+        _heading("How much a choice matters (--sweep NAME for these values, or NAME=V1,V2,...)")
+        _columns(
+            (name, (";" if isinstance(values[0], tuple) else ",").join(map(_written, values)))
+            for name, values in found.sweep.items()
+        )
     if found.choices:
-        typer.echo(f"\n{found.choices}")
-    typer.echo("\nplots: " + "; ".join(f"{p.name} ({p.caption})" for p in found.plots))
-    parts = found.parts(found.defaults())
-    typer.echo(
-        "records: " + ", ".join(f"runs/{part} ({rows} rows)" for part, rows in parts.items())
-    )
+        _heading("What the paper leaves open")
+        _columns([("", found.choices)], width=0)
+    _heading("Plots")
+    _columns((plot.name, plot.caption) for plot in found.plots)
+    _heading("Records")
+    _columns(_records(found.parts(usual)))
+    if found.shared:
+        _heading("Several processes share it")
+        typer.echo(f"  torchrun --nproc-per-node 2 -m eostheory run {found.name}")
+
+
+def _records(parts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """The parts with their rows; several of the same length in one line."""
+    lines = []
+    for rows, names in groupby(parts, key=lambda part: parts[part]):
+        first, *others = names
+        if len(others) > 2:
+            lines.append((f"runs/{first} ... runs/{others[-1]}", f"{rows} rows each"))
+        else:
+            lines += [(f"runs/{name}", f"{rows} rows") for name in (first, *others)]
+    return lines
+
+
+def _heading(text: str) -> None:
+    typer.echo(f"\n{text}")
+
+
+def _written(value: object) -> str:
+    """A value as --set takes it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _columns(pairs: Iterable[tuple[str, str]], indent: str = "  ", width: int = -1) -> None:
+    """Print names beside texts, which are wrapped; a long name has a line of its own."""
+    listed = list(pairs)
+    wide = max(len(name) for name, _ in listed) if width < 0 else width
+    space = indent + " " * (wide + 2 if wide else 0)
+    for name, text in listed:
+        first = f"{indent}{name:<{wide}}  " if len(name) <= wide else f"{indent}{name}\n{space}"
+        lines = textwrap.wrap(text, max(40, 100 - len(space)), break_on_hyphens=False) or [""]
+        typer.echo((first if wide else indent) + f"\n{space}".join(lines))
 
 
 def run_experiment(
@@ -84,7 +133,7 @@ def run_experiment(
 
     found = _experiment(name)
     folder = out or Path("runs") / found.name.replace("/", "-")
-    first = True
+    first = os.environ.get("RANK", "0") == "0"
     readable = "what was recorded is readable, go on with --resume"
     try:
         if report_only:

@@ -86,8 +86,8 @@ def run(
     """
     if processes is not None and not experiment.shared:
         raise DistributedError(
-            f"{experiment.name} runs on one process: its loss is no sum over examples that others "
-            "could share; start it without torchrun"
+            f"{experiment.name} runs on one process: start it without torchrun ('eostheory run "
+            "--list' marks those that several may share)"
         )
     settings = experiment.defaults() if settings is None else settings
     device = usable(device) if processes is None else processes.device

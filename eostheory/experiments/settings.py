@@ -60,15 +60,20 @@ def chosen(
 def listed(experiment: Experiment, texts: Sequence[str]) -> dict[str, list[Any]]:
     """The values by name of texts ``name=value,value``; values of tuples are parted by ``;``.
 
+    A name alone stands for the values that the experiment gives for its sweep.
+
     Raises:
         SettingError: unknown name, no value, or one of the wrong type.
     """
     hints = get_type_hints(experiment.settings)
     found: dict[str, list[Any]] = {}
     for text in texts:
-        name, _, values = text.partition("=")
+        name, equals, values = text.partition("=")
         name = name.strip().replace("-", "_")
         _known(experiment, name, [f.name for f in experiment.fields()])
+        if not equals and name in experiment.sweep:
+            found[name] = list(experiment.sweep[name])
+            continue
         mark = ";" if get_origin(hints[name]) is tuple else ","
         pieces = [piece.strip() for piece in values.split(mark) if piece.strip()]
         if not pieces:

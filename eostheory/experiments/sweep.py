@@ -8,19 +8,20 @@ the whole sweep be started again: each point counts once.
 from __future__ import annotations
 
 import json
-import statistics
+import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+from eostheory.experiments import sweep_report
 from eostheory.experiments.catalogue import experiment
 from eostheory.experiments.experiment import Experiment
-from eostheory.experiments.report import shown
 from eostheory.experiments.session import OutputError
 from eostheory.experiments.settings import as_json, chosen, from_json
 from eostheory.training.checkpoint import digest, write_atomically
@@ -68,34 +69,9 @@ class Sweep:
         return tuple(dict.fromkeys(f["name"] for r in self.reports for f in r["findings"]))
 
     def markdown(self) -> str:
-        """A table with a row for each point, and the spread of what is a number."""
-        names = self.findings()
-        lines = [f"# {self.experiment}: sweep over {', '.join(self.varied)}", ""]
-        lines += [
-            "| " + " | ".join([*(f"`{v}`" for v in self.varied), *map(_cell, names)]) + " |",
-            "|" + "---|" * (len(self.varied) + len(names)),
-        ]
-        columns = [self.measured(name) for name in names]
-        for index, point in enumerate(self.points):
-            cells = [*map(str, point), *(shown(column[index]) for column in columns)]
-            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-        lines += ["", "| | least | median | most | share that agrees |", "|---|---|---|---|---|"]
-        for name, column in zip(names, columns, strict=True):
-            numbers = [v for v in column if isinstance(v, int | float)]
-            spread = (
-                [shown(float(f(numbers))) for f in (min, statistics.median, max)]
-                if len(numbers) == len(column)
-                else ["", "", ""]
-            )
-            judged = [
-                f["agrees"]
-                for report in self.reports
-                for f in report["findings"]
-                if f["name"] == name and f["agrees"] is not None
-            ]
-            share = f"{sum(judged)} of {len(judged)}" if judged else ""
-            lines.append(f"| {_cell(name)} | {' | '.join(spread)} | {share} |")
-        return "\n".join(lines) + "\n"
+        """Tables: how much each setting matters, and every point."""
+        found = experiment(self.experiment)
+        return sweep_report.markdown(found, self.varied, self.points, self.reports)
 
 
 def sweep(
@@ -158,7 +134,7 @@ def _run(
     waiting = dict(jobs)
     for attempt in range(1, ATTEMPTS + 1):
         own = executor is None
-        workers = executor or ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+        workers = executor or _pool(processes)
         again: dict[Path, dict[str, Any]] = {}
         try:
             futures: dict[Future[None], Path] = {
@@ -180,6 +156,23 @@ def _run(
         waiting = again
         if not waiting:
             return
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    """Processes that need not load torch anew each, where the system can fork them."""
+    context: BaseContext = multiprocessing.get_context("spawn")
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["eostheory.experiments.runner"])
+    # The server keeps the environment of when it was started; the workers take that of now.
+    return ProcessPoolExecutor(
+        processes, mp_context=context, initializer=_environment, initargs=(dict(os.environ),)
+    )
+
+
+def _environment(wanted: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(wanted)
 
 
 def run_point(name: str, settings: Mapping[str, Any], folder: str) -> None:
@@ -208,10 +201,6 @@ def _announce(folder: Path, about: dict[str, Any]) -> None:
 
 def _plain(grid: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     return {name: [list(v) if isinstance(v, tuple) else v for v in grid[name]] for name in grid}
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "&#124;")
 
 
 def _text(value: Any) -> str:

@@ -1,39 +1,47 @@
 """Runs that are killed, run out of room, or find something else in their folder."""
 
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from eostheory.experiments import OutputError, Results, SettingError, describe, experiment, run
+from eostheory.experiments import (
+    DeviceError,
+    OutOfMemory,
+    OutputError,
+    Results,
+    SettingError,
+    describe,
+    experiment,
+    run,
+)
+from eostheory.experiments.damian23 import four_stages
 from eostheory.experiments.data import DataError, cifar10, load, sst2
+from eostheory.experiments.runner import complete
 from eostheory.experiments.settings import chosen
 from eostheory.training import CheckpointError
 
+sys.path.insert(0, str(Path(__file__).parent))
+import processes
+
 NAME = "damian23/fig-2"
-LONG = ["eta=0.004", "x=1", "y=0", "steps=1500"]  # near the fixed point, where the cycles are small
+LONG = ["eta=0.004", "x=1", "y=0", "steps=600"]  # near the fixed point, where the cycles are small
 SET = [word for assignment in LONG for word in ("--set", assignment)]
-COMMAND = [sys.executable, "-m", "eostheory", "run", NAME]
 
 
 def rows(folder):
     return Results(folder)["descent"].rows
 
 
-def launch(folder, *more):
-    return subprocess.Popen(
-        [*COMMAND, "--out", str(folder), *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+@pytest.fixture(scope="module")
+def commands():
+    with processes.Commands() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -46,58 +54,121 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(whole, commands, tmp_path):
     folder = tmp_path / "run"
     draw = random.Random(7)
     longest = 0
-    for _ in range(5):
-        process = launch(folder, *SET, "--resume")
+    for _ in range(6):
+        process = commands.start("run", NAME, "--out", str(folder), *SET, "--resume")
         records = folder / "runs" / "descent" / "records.f64"
         begun = time.monotonic()
         # Some moment of the start of the program, or of the recording.
-        wanted, patience = draw.choice([(1, 3 * draw.random()), (80_000 * draw.random(), 60.0)])
-        while time.monotonic() - begun < patience and process.poll() is None:
+        wanted, patience = draw.choice(
+            [(1, 0.5 * draw.random()), (whole.nbytes * draw.random(), 60.0)]
+        )
+        while time.monotonic() - begun < patience and not process.over():
             if records.exists() and records.stat().st_size >= wanted:
                 break
             time.sleep(0.01)
         time.sleep(0.2 * draw.random())
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
         if records.exists():
             there = rows(folder)
             # What is readable after a kill is a beginning of the whole run.
             assert np.array_equal(there, whole[: len(there)])
             longest = max(longest, len(there))
-    process = launch(folder, *SET, "--resume")
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    code, out, err = commands.start("run", NAME, "--out", str(folder), *SET, "--resume").wait()
+    assert code == 0, err
     assert longest > 0
     assert np.array_equal(rows(folder), whole)
     assert "order of the stages" in out
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(whole, tmp_path):
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(whole, commands, tmp_path):
     folder = tmp_path / "run"
-    code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
-        "from eostheory.cli.app import run; sys.exit(run(sys.argv[1:]))"
-    )
     arguments = ["run", NAME, "--out", str(folder), *SET]
-    found = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 4
-    assert "--resume" in found.stderr
-    assert "Traceback" not in found.stderr
+    code, _, error = commands.start(*arguments, limit=whole.nbytes // 2).wait()
+    assert code == 4
+    assert "--resume" in error
+    assert "Traceback" not in error
     there = rows(folder)
     assert 0 < len(there) < len(whole)
     assert np.array_equal(there, whole[: len(there)])
-    process = launch(folder, *SET, "--resume")
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    code, _, error = commands.start(*arguments, "--resume").wait()
+    assert code == 0, error
     assert np.array_equal(rows(folder), whole)
+
+
+def test_a_device_without_memory_is_named_and_the_run_goes_on_when_there_is_room(
+    whole, tmp_path, monkeypatch, capsys
+):
+    from eostheory.cli.app import run as command
+
+    folder = tmp_path / "run"
+    arguments = ["run", NAME, "--out", str(folder), *SET]
+    real, count = four_stages.damian_toy, 0
+
+    def full(*constants):
+        toy = real(*constants)
+
+        def loss(w):
+            nonlocal count
+            count += 1
+            if count > 900:
+                raise torch.OutOfMemoryError("CUDA out of memory, in a test")
+            return toy(w)
+
+        return loss
+
+    monkeypatch.setattr(four_stages, "damian_toy", full)
+    assert command(arguments) == 4
+    told = capsys.readouterr().err
+    assert "damian23/fig-2 stopped: a chunk of the loss does not fit into the memory" in told
+    assert "CUDA out of memory, in a test" in told
+    assert "--resume" in told
+    assert "Traceback" not in told
+    there = rows(folder)
+    assert 200 < len(there) < len(whole)
+    assert np.array_equal(there, whole[: len(there)])
+    found = experiment(NAME)
+    # It can be looked at, and is not taken for one that is over.
+    assert command([*arguments, "--report-only"]) in (0, 1)
+    assert not complete(found, chosen(found, LONG), folder)
+    count = -10_000
+    assert command([*arguments, "--resume"]) == 0
+    assert np.array_equal(rows(folder), whole)
+    assert complete(found, chosen(found, LONG), folder)
+
+
+def test_in_python_memory_that_ends_is_an_event(tmp_path, monkeypatch):
+    def loss(w):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(four_stages, "damian_toy", lambda *_: loss)
+    with pytest.raises(OutOfMemory, match="no room"):
+        run(experiment(NAME), folder=tmp_path / "run", plots=())
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda:99", "no CUDA device for cuda:99: this machine has"),
+        ("gpu", "unknown device 'gpu': write cpu"),
+        ("meta", "meta cannot compute in double precision here"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named_before_anything_is_written(tmp_path, device, message):
+    with pytest.raises(DeviceError, match=message):
+        run(experiment(NAME), folder=tmp_path / "run", device=device)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_names_a_device_that_is_not_there(tmp_path, capsys):
+    from eostheory.cli.app import run as command
+
+    assert command(["run", NAME, "--out", str(tmp_path / "run"), "--device", "cuda:99"]) == 2
+    assert "no CUDA device for cuda:99" in capsys.readouterr().err
 
 
 def test_a_folder_with_a_run_or_with_something_else_is_refused(tmp_path):
@@ -171,19 +242,21 @@ def test_absent_data_are_named_with_where_to_get_them(tmp_path):
         load("mnist")
 
 
-def cifar_files(folder, change=lambda rows: rows):
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
     """Five files of the binary version, with random images."""
+    folder = tmp_path_factory.mktemp("cifar")
     draw = np.random.default_rng(0)
     for number in range(1, 6):
         found = draw.integers(0, 256, (10_000, 3073), dtype=np.uint8)
         found[:, 0] = np.arange(10_000) % 10
-        change(found).tofile(folder / f"data_batch_{number}.bin")
+        found.tofile(folder / f"data_batch_{number}.bin")
+    return folder
 
 
-def test_cifar_is_read_channel_by_channel(tmp_path):
-    cifar_files(tmp_path)
-    data = cifar10(tmp_path)
-    raw = np.fromfile(tmp_path / "data_batch_1.bin", dtype=np.uint8)[:3073]
+def test_cifar_is_read_channel_by_channel(images):
+    data = cifar10(images)
+    raw = np.fromfile(images / "data_batch_1.bin", dtype=np.uint8)[:3073]
     assert data.inputs.shape == (50_000, 3, 32, 32)
     assert int(data.labels[0]) == raw[0]
     assert float(data.inputs[0, 1, 2, 3]) == raw[1 + 1024 + 2 * 32 + 3] / 255
@@ -197,8 +270,13 @@ def test_cifar_is_read_channel_by_channel(tmp_path):
         (lambda rows: np.where(np.arange(3073) == 0, rows % 9, rows), "expected 5000 each"),
     ],
 )
-def test_mislabelled_images_are_refused(tmp_path, change, message):
-    cifar_files(tmp_path, change)
+def test_mislabelled_images_are_refused(images, tmp_path, change, message):
+    for number in range(1, 6):
+        (tmp_path / f"data_batch_{number}.bin").symlink_to(images / f"data_batch_{number}.bin")
+    first = tmp_path / "data_batch_1.bin"
+    found = np.fromfile(first, dtype=np.uint8).reshape(-1, 3073)
+    first.unlink()
+    change(found).tofile(first)
     with pytest.raises(DataError, match=message):
         cifar10(tmp_path)
 

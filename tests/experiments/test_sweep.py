@@ -1,5 +1,6 @@
 """Sweeps count each point once, whatever happens to the workers."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from eostheory.experiments import OutputError, Results, SettingError, experiment, run
-from eostheory.experiments.settings import chosen
+from eostheory.experiments.settings import chosen, listed
 from eostheory.experiments.sweep import SweepError, sweep
+from eostheory.experiments.sweep_report import markdown
 
 NAME = "damian23/fig-2"
 SMALL = {"eta": [0.004], "y": [0.0]}  # near the fixed point, where a run may be long
@@ -55,7 +57,10 @@ def test_a_sweep_runs_every_combination_once(tmp_path):
     assert found.points == ((0.05, 0.1), (0.05, 0.2), (0.2, 0.1), (0.2, 0.2))
     places = list((tmp_path / "points").iterdir())
     assert len(places) == 4
-    assert "| 0.05 | 0.1 |" in (tmp_path / "sweep.md").read_text()
+    table = (tmp_path / "sweep.md").read_text()
+    assert "| 0.05 | 0.1 |" in table
+    assert "## How much each setting matters" in table
+    assert "| quantity | 0.1 (default) | 0.2 |" in table
     before = {p: (p / "runs/descent/records.f64").stat().st_mtime_ns for p in places}
     again = sweep(NAME, GRID, folder=tmp_path, variant="quick", processes=2)
     assert again.reports == found.reports
@@ -79,7 +84,7 @@ def test_the_folder_of_another_sweep_is_left_alone(tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     out = tmp_path / "sweep"
-    grid = {"x": [0.9, 1.1], **SMALL, "steps": [1500]}
+    grid = {"x": [0.9, 1.1], **SMALL, "steps": [500]}
 
     def kill():
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
@@ -89,7 +94,7 @@ def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     assert killed.is_set()
     assert len(found.reports) == 2
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(rows(place), straight(tmp_path / str(x), 1500, x))
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), 500, x))
 
 
 def _order(out):
@@ -98,12 +103,26 @@ def _order(out):
     return [configuration_of(p)["settings"]["x"] for p in sorted((out / "points").iterdir())]
 
 
+@pytest.fixture
+def forked_workers():
+    """Dask's workers are forked by a process that has loaded torch, instead of loading it each."""
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("distributed")
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        ["distributed", "eostheory.experiments.runner", "eostheory.experiments.plots"]
+    )
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     out = tmp_path / "sweep"
-    grid = {"x": [0.8, 0.9, 1.1, 1.2], **SMALL, "steps": [800]}
+    grid = {"x": [0.8, 0.9, 1.1, 1.2], **SMALL, "steps": [300]}
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
@@ -117,7 +136,7 @@ def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
     assert [p[0] for p in found.points] == grid["x"]
     assert len(list((out / "points").iterdir())) == 4
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(rows(place), straight(tmp_path / str(x), 800, x))
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), 300, x))
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_there(tmp_path, monkeypatch):
@@ -136,3 +155,52 @@ def test_a_point_that_fails_is_named_and_the_others_are_there(tmp_path, monkeypa
     with ThreadPoolExecutor(1) as pool, pytest.raises(SweepError, match=r"1 of 2 .*no room"):
         sweep(NAME, {"x": [0.1, 0.2]}, folder=tmp_path, variant="quick", executor=pool)
     assert len(list((tmp_path / "points").iterdir())) == 1
+
+
+def report(**findings):
+    return {
+        "findings": [
+            {"name": name.replace("_", " "), "measured": measured, "agrees": agrees}
+            for name, (measured, agrees) in findings.items()
+        ]
+    }
+
+
+def test_the_table_tells_what_a_setting_does_from_what_another_does():
+    found = experiment(NAME)
+    points = list(itertools.product((0.1, 0.2), (0.0, 1.0, 2.0)))
+    reports = [
+        report(
+            a_number=(10 * eta + 0.01 * y, eta < 0.15),
+            a_text=("yes" if y else "no", None),
+            a_count=(3, True),
+        )
+        for eta, y in points
+    ]
+    text = markdown(found, ("eta", "y"), points, reports)
+    # medians over y at 0.1 and 0.2; runs that share eta are 0.02 apart, those that share y 1
+    assert (
+        "| a number | 1.01 to 2.01 [0.02]: ✓ at 0.1; ✗ at 0.2 | 1.5 to 1.52 [1] ✓ and ✗ |" in text
+    )
+    assert "| a text | the same texts | other texts |" in text
+    assert "| a count | nothing changes ✓ | nothing changes ✓ |" in text
+    assert "| quantity | 0.1 (default) | 0.2 |" in text
+    assert "learning rate (the paper does not say). 3 runs for each value." in text
+    assert "| a number | 1.01 (1 to 1.02) 3 of 3 ✓ | 2.01 (2 to 2.02) 0 of 3 ✓ |" in text
+    assert "| a text | no / yes | no / yes |" in text
+    assert "| 0.2 | 2.0 | 2.02 | yes | 3 |" in text
+    assert "| a number | 1.51 (1 to 2.02) | 3 of 6 ✓ |" in text
+
+
+def test_a_quantity_that_some_runs_lack_is_said_to_be_missing():
+    reports = [report(here=(1.0, True)), report(here=(1.0, True), there=(2.0, None))]
+    text = markdown(experiment(NAME), ("x",), [(0.1,), (0.2,)], reports)
+    assert "| there | none | 2 |" in text
+    assert "| here | nothing changes ✓ |" in text
+
+
+def test_a_name_alone_stands_for_the_values_of_the_experiment():
+    found = experiment(NAME)
+    assert listed(found, ["x"]) == {"x": [0.01, 0.1, 0.3]}
+    with pytest.raises(SettingError, match="no values; write steps=1,2,3"):
+        listed(found, ["steps"])
