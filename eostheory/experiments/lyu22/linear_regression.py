@@ -197,6 +197,7 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
     h, rows = near["h"], near["step"].astype(int)
     below = _edge(settings, draws[0]["length"][rows]) < near["sharpness"]
     at_edge = starts[0] is not None
+    missing = "" if at_edge else "this draw has not reached the edge: take more steps"
     turns = int((h[0::2] * h[1::2] < 0).sum())
     return [
         *found,
@@ -219,13 +220,14 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
             "switches back and forth between smaller and larger",
             int(np.count_nonzero(np.diff(below))),
             bool(np.count_nonzero(np.diff(below)) >= 2) if at_edge else None,
-            "" if at_edge else "this draw has not reached the edge: take more steps",
+            missing,
         ),
         Finding(
             "pairs of steps of the close-up between which h changes its sign",
             "period-two oscillation along the top eigenvector",
             f"{turns} of {len(h) // 2}",
             turns == len(h) // 2 if at_edge else None,
+            missing,
         ),
     ]
 

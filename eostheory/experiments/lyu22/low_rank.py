@@ -125,6 +125,8 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
         float(one.second[-1] - one.third[-1]) > float(one.second[s] - one.third[s])
         for one, s in begun
     )
+    late = len(read) - len(begun)
+    missing = f"{late} draws have not reached the edge: take more steps" if late else ""
     found = [
         beside(
             settings, "test loss before the edge", "1.12", (1.115, 1.125),
@@ -147,12 +149,14 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
             "decreases",
             f"{falls} of {len(read)}",
             falls == len(read) if len(begun) == len(read) else None,
+            missing,
         ),
         Finding(
             "draws in which the second singular value leaves the third further behind",
             "the gap is enlarged: low rank",
             f"{widens} of {len(read)}",
             widens == len(read) if len(begun) == len(read) else None,
+            missing,
         ),
     ]  # fmt: skip
     return found + _sharpness(settings, results, starts[0])

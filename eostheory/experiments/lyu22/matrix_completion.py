@@ -153,6 +153,7 @@ class _Watch:
 
     def __init__(self, problem: Completion, singular: int) -> None:
         self.problem = problem
+        singular = min(singular, problem.truth.shape[1])
         self.names = ("train loss", "test loss", *(f"s{i + 1}" for i in range(singular)))
         self._step = -1
         self._row: Array = np.zeros(0)

@@ -125,23 +125,34 @@ def _at_edge(count: int, read: Records, start: int) -> list[Finding]:
     gap = read["s2"] - read["s3"]
     return [
         Finding(
-            f"{count} entries: test loss before and after the step at which the sharpness falls",
-            "starts to decrease significantly as soon as it does",
-            f"falls by {100 * early:.2g} % before, by {100 * late:.2g} % after",
+            f"{count} entries: step at which the sharpness begins to fall",
+            "the process enters the edge of stability",
+            int(step[start]),
+            None,
+            "the paper does not say when",
+        ),
+        Finding(
+            f"{count} entries: share of the test loss that is lost right after that",
+            "starts to decrease significantly as soon as the sharpness does",
+            float(late),
             bool(late > early),
-            f"{int(step[last] - step[before])} steps each, from {step[start]:.0f} on",
+            f"in {int(step[last] - step[before])} steps; in as many before {early:.2g}; agrees "
+            "where it loses more after than before",
         ),
         Finding(
-            f"{count} entries: test loss from there to the end",
+            f"{count} entries: test loss at the end, over that when the sharpness begins to fall",
             "decreases significantly",
-            f"{test[last]:.3g} to {test[-1]:.3g}",
+            float(test[-1] / test[last]),
             bool(test[-1] < test[last]),
+            f"{test[last]:.3g} to {test[-1]:.3g}",
         ),
         Finding(
-            f"{count} entries: gap of second and third singular value, from there to the end",
+            f"{count} entries: gap of second and third singular value, likewise at the end over "
+            "then",
             "is enlarged",
-            f"{gap[last]:.3g} to {gap[-1]:.3g}",
+            float(gap[-1] / gap[last]),
             bool(gap[-1] > gap[last]),
+            f"{gap[last]:.3g} to {gap[-1]:.3g}",
         ),
     ]
 

@@ -111,28 +111,31 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
             f"theorem 4.7 allows (eta lambda)^(1/4) = {allowed:.3g}, up to a constant",
         ),
         Finding(
-            "steps of the last tenth at which x - y changes its sign",
+            "share of the steps of the last tenth at which x - y changes its sign",
             "oscillates around the manifold",
-            f"{turns} of {len(swing) - 1}",
+            turns / (len(swing) - 1),
             turns == len(swing) - 1,
+            f"{turns} of {len(swing) - 1}",
         ),
     ]
     if edge is not None:
         before = float(np.abs(off[: edge + 1]).min())
         z = theta[edge:, 2]
+        falls = int((z[2:] < z[:-2]).sum())
         found += [
             Finding(
-                "smallest |x - y| up to there",
+                "smallest |x - y| up to the edge",
                 "goes close to a local minimizer first",
                 before,
                 before < float(np.abs(swing).max()),
                 "nearer than the oscillation at the end",
             ),
             Finding(
-                "z falls at every second step from there on",
+                "share of the steps from the edge on at which z is below what it was two steps ago",
                 "moves downward persistently, at a small angle to the oscillation",
-                bool((np.diff(z[::2]) <= 0).all()),
-                bool((np.diff(z[::2]) <= 0).all() and z[-1] < z[0]),
+                falls / (len(z) - 2),
+                falls == len(z) - 2,
+                f"{falls} of {len(z) - 2}",
             ),
         ]
     return found
@@ -154,6 +157,8 @@ EXPERIMENT = Experiment(
     findings=findings,
     variants={"quick": {"steps": 100}},
     choices="The random rotation of appendix F changes nothing, as the figure is drawn in the "
-    "coordinates before it; so there is none. The number of steps is not printed.",
-    sweep={"decay": (0.02, 0.04, 0.08), "eta": (0.1, 0.25, 0.5)},
+    "coordinates before it; so there is none. The number of steps is not printed: after 50, 100, "
+    "200 and 400 the distance in the last tenth is at most 0.21, 0.14, 0.14 and 0.14 "
+    "(`--sweep steps=50,100,200,400`).",
+    sweep={"steps": (50, 100, 200, 400), "decay": (0.02, 0.04, 0.08), "eta": (0.1, 0.25, 0.5)},
 )
