@@ -31,7 +31,7 @@ class Settings:
     beta: float = setting(1.0, "squared length of the gradient of the sharpness", least=1e-9)
     x: float = setting(0.1, "coordinate along the top eigenvector at the start")
     y: float = setting(-2.0, "at the start the sharpness is 2/eta + sqrt(beta) y")
-    steps: int = setting(120, "steps of gradient descent", least=10, most=100_000)
+    steps: int = setting(240, "steps of gradient descent", least=10, most=100_000)
 
 
 def run(settings: Settings, session: Session) -> None:
@@ -130,7 +130,7 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
         Finding(
             "steps from one rise above 2/eta to the next",
             "not printed",
-            float(np.diff(rising).mean()) if len(rising) > 1 else float("nan"),
+            float(np.diff(rising).mean()) if len(rising) > 1 else "more than are run",
             None,
             f"{max(0, len(rising) - 1)} whole cycles",
         ),
