@@ -268,10 +268,14 @@ def _third(subject: Subject, w: Tensor, u: Tensor) -> Tensor:
 def _no_derivative(which: str, error: Exception) -> Violated:
     if isinstance(error, torch.OutOfMemoryError):
         raise error
+    remedy = (
+        "write the backward() from operations that torch can differentiate, without "
+        "once_differentiable, detach or numpy"
+    )
+    if "torch.compile" in str(error):
+        remedy = "pass the loss as it was before torch.compile"
     return Violated(
-        f"there is no {which} derivative through autograd ({first_line(error)}): write the "
-        "backward() from operations that torch can differentiate, without once_differentiable, "
-        "detach or numpy",
+        f"there is no {which} derivative through autograd ({first_line(error)}): {remedy}",
         measured="none",
     )
 
@@ -335,7 +339,7 @@ def declared_hessian(context: Context) -> Outcome:
     def body(w: Tensor, u: Tensor) -> float:
         try:
             table = torch.as_tensor(declared(w.clone())).detach().to(w)
-        except Exception as error:
+        except Exception as error:  # of the user's function, which may raise anything
             raise Violated(f"the declared Hessian raises {first_line(error)}") from error
         if table.shape != (size, size):
             raise Violated(

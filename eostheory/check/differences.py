@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from eostheory.check import batch
+from eostheory.check.property import no_bug
 from eostheory.check.subject import Subject
 from eostheory.curvature import Products
 from eostheory.numeric.events import BecameNaN
@@ -118,7 +119,9 @@ def sampler(
             found = lower(point)
         except BecameNaN:
             return None
-        except Exception:  # beyond where a loss is defined it may do as it likes
+        except Exception as error:  # beyond where a loss is defined it may do as it likes
+            if not no_bug(error):
+                raise
             return None
         return found if bool(torch.isfinite(found).all()) else None
 

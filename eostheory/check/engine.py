@@ -236,7 +236,7 @@ class Examination:
         try:
             with _settled(self._seed), self._told():
                 return dict(applicability(context, context.outcomes)), ()
-        except Exception:
+        except Exception:  # a mistake of ours, of any kind; what was found must not be lost
             return {}, (traceback.format_exc(),)
 
     def _report(
@@ -295,7 +295,7 @@ def _outcome(check: Check, context: Context) -> tuple[Outcome, str]:
         raise
     except NumericEvent as event:
         return unknown(f"{event}"), ""
-    except Exception as error:
+    except Exception as error:  # of a loss, or a mistake of ours; the other checks go on
         what = f"{type(error).__name__}: {first_line(error)}"
         if from_loss(error):
             return unknown(f"the loss raises {what}; the check evaluates says more"), ""

@@ -48,13 +48,13 @@ def evaluates(context: Context) -> Outcome:
     def body(w: Tensor) -> None:
         try:
             out: Any = loss(leaf_of(w))
-        except Exception as error:
+        except Exception as error:  # a loss raises what it likes: that is the finding
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             # A loss that writes to its input is told by `pure`.
             try:
                 out = loss(w.clone())
-            except Exception as again:
+            except Exception as again:  # as above
                 raise Violated(f"the loss raises {first_line(again)}{given}") from error
         if out is None:
             raise Violated("the loss returns None: is a return missing in it?", measured="None")
@@ -124,7 +124,7 @@ def pure(context: Context) -> Outcome:
         version = given._version
         try:
             loss(given)
-        except Exception as error:
+        except Exception as error:  # of the loss, of any kind; what is not ours goes on
             if in_place(error):
                 raise Violated(
                     f"the loss changes its input in place ({error}); {remedy}"
@@ -241,7 +241,7 @@ def double_precision(context: Context) -> Outcome:
                 out = loss(leaf)
                 if out.requires_grad and not seen.found:
                     torch.autograd.grad(out, leaf, allow_unused=True)
-            except Exception:
+            except Exception:  # of the loss: low precision may be the reason, and says more
                 if not seen.found:
                     raise
         if seen.found:

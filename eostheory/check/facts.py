@@ -25,6 +25,7 @@ from eostheory.check.hypotheses import (
     unmended,
 )
 from eostheory.check.inputs import start_itself, written_out
+from eostheory.check.property import no_bug
 
 if TYPE_CHECKING:
     from eostheory.check.context import Context
@@ -60,6 +61,8 @@ class Facts:
                 known = hypothesis.decide(self)
             # A strange loss may raise anything; that is reported by the checks, not by this one.
             except Exception as error:
+                if not no_bug(error):
+                    raise
                 what = str(error).splitlines()[0] if str(error) else type(error).__name__
                 known = undecided(f"it could not be measured: {what}")
             self._decisions[hypothesis.name] = known

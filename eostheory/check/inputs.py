@@ -135,7 +135,7 @@ def _recipe(drawn: Drawn, subject: Subject) -> Recipe:
 def _inside(point: Recipe, domain: Domain) -> bool:
     try:
         return point.tensor in domain
-    except Exception as reason:
+    except Exception as reason:  # of the user's function, which may raise anything
         raise InputError(
             f"domain= raises {type(reason).__name__} at {point.code}: {reason}; it must say True "
             "or False of every point"

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from eostheory.check.bounds import bounded
 from eostheory.check.charts import chart_points
-from eostheory.check.spectra import spectrum
+from eostheory.check.spectra import Spectrum, spectrum
+from eostheory.curvature import Products
 from eostheory.numeric.autodiff import gradient
 from eostheory.numeric.events import NumericEvent
 from eostheory.numeric.objective import Objective
@@ -174,7 +175,7 @@ def reach(ctx: Context, w: Tensor) -> Tensor:
                 "parameters are not computed; declare manifold="
             )
         w = _polish(ctx, w, spherical)
-        found = spectrum(ctx.loss, w, spherical)
+        found = _spectrum(ctx, w, spherical)
         if found.values[0] >= -max(found.noise, 1e-9 * found.size):
             return w
         # A saddle: off it, along the most negative direction.
@@ -219,6 +220,23 @@ def _descend(ctx: Context, w: Tensor) -> Tensor:
     return found
 
 
+def _spectrum(ctx: Context, w: Tensor, spherical: bool, *, noise: bool = True) -> Spectrum:
+    """The spectrum at w; NotFound where the Hessian is rounding beside that at the start."""
+    try:
+        return spectrum(ctx.loss, w, spherical, noise=noise)
+    except ValueError:
+        with Products(ctx.subject.objective, w) as products:
+            matrix = products.block(torch.eye(len(w), dtype=w.dtype, device=w.device))
+        off, size = float((matrix - matrix.T).abs().max()), ctx.structure.start_size
+        if off > 1e3 * torch.finfo(w.dtype).eps * size:
+            raise
+        raise NotFound(
+            f"the loss is saturated at |w| = {float(torch.linalg.vector_norm(w)):.3g}: its Hessian "
+            f"({float(matrix.abs().max()):.2g}, where it is {size:.2g} at the start) is rounding; "
+            "a minimum is not attained, or too flat to be told"
+        ) from None
+
+
 def _polish(ctx: Context, w: Tensor, spherical: bool) -> Tensor:
     """Newton's method in the directions that the gradient still has, down to rounding."""
     limit = FAR * max(1.0, float(torch.linalg.vector_norm(w)))
@@ -227,7 +245,7 @@ def _polish(ctx: Context, w: Tensor, spherical: bool) -> Tensor:
     eps = torch.finfo(w.dtype).eps
     size_at_start = ctx.structure.start_size
     for count in range(60):
-        found = spectrum(ctx.loss, w, spherical, noise=count == 0)
+        found = _spectrum(ctx, w, spherical, noise=count == 0)
         if count % 10 == 0:
             noise = bounded(lambda x: gradient(ctx.loss, x), w, 3).error
             # Coordinates are known to an ulp of the length scale, however close to 0 they are.

@@ -178,6 +178,8 @@ def _name_of(loss: Any) -> str:
 
 
 def _of_module(module: nn.Module, data: Any, criterion: Any, size: Any, start: Any) -> _Made:
+    # Compiled code has no second derivatives, and says the same with more noise.
+    module = getattr(module, "_orig_mod", module)
     kind = type(module).__name__
     if data is None or criterion is None:
         lacking = "data=(inputs, targets)" if data is None else "criterion=, torch.nn.MSELoss() say"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from eostheory.check.context import Context
+from eostheory.check.edge import EdgePoint
 from eostheory.check.finding import (
     Counterexample,
     Outcome,
@@ -22,7 +23,6 @@ from eostheory.check.finding import (
 )
 from eostheory.check.inputs import written_out
 from eostheory.check.registry import check
-from eostheory.check.run import EdgePoint
 from eostheory.numeric.events import NumericEvent
 
 NEEDS = ("smooth", "third-derivative", "simple-top-eigenvalue")

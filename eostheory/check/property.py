@@ -126,7 +126,7 @@ class Trial:
             raise
         except NumericEvent as event:
             self.reasons[str(event)] += 1
-        except Exception as error:
+        except Exception as error:  # a loss raises what it likes; ours is told, by outcome()
             if from_loss(error):
                 self.reasons[f"the loss raises {type(error).__name__}: {first_line(error)}"] += 1
             else:
@@ -301,6 +301,14 @@ def from_loss(error: BaseException) -> bool:
     return False
 
 
+def no_bug(error: BaseException) -> bool:
+    """Whether an exception may come of a strange loss, and need not be a mistake of a check: it is
+    the user's, or of a kind that torch raises on numbers and shapes that do not work."""
+    return from_loss(error) or isinstance(
+        error, NumericEvent | ValueError | RuntimeError | ArithmeticError
+    )
+
+
 def marked(loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """``loss``, whose exceptions :func:`from_loss` knows again."""
 
@@ -308,7 +316,7 @@ def marked(loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     def call(w: Tensor) -> Tensor:
         try:
             return loss(w)
-        except Exception as error:
+        except Exception as error:  # all of them, and they go on
             with contextlib.suppress(AttributeError, TypeError):
                 setattr(error, _MARK, True)
             raise

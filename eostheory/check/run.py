@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,30 +14,21 @@ import torch
 from torch import Tensor
 
 from eostheory.check.batch import DenseTracker
+from eostheory.check.edge import EdgePoint, approach
 from eostheory.check.finding import Status
 from eostheory.check.tilted import with_decay
-from eostheory.check.way import Waypoint, level
+from eostheory.check.way import Waypoint, descend, level
 from eostheory.curvature import Products, Tracker
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NumericEvent
 from eostheory.numeric.objective import Objective
 from eostheory.training.center import Center, expand
-from eostheory.training.constrained import ConstrainedTrajectory, EdgeNotReached, reach_edge
+from eostheory.training.constrained import ConstrainedTrajectory, EdgeNotReached
 from eostheory.training.projection import Projector
-from eostheory.training.quantities import Coefficients, coefficients, is_scale_invariant
+from eostheory.training.quantities import is_scale_invariant
 
 if TYPE_CHECKING:
     from eostheory.check.context import Context
-
-STEADY = 0.5
-"""Steps of the way there, times the sharpness: a quarter of the stability limit, so that the way
-is that of gradient flow up to a part of it."""
-
-ABOVE = 1.05
-"""A start with more than this times the edge is above it."""
-
-FAR = 10.0
-"""The way ends at a distance of so many times the size of its beginning (at least 1)."""
 
 DECAY = 5e-4
 """Weight decay over the sharpness where none is given: epsilon = 2 sqrt(2 DECAY) = 0.06."""
@@ -51,52 +41,6 @@ class _Choice(NamedTuple):
     why: str
     start: Tensor | None
     steps: int = 0
-
-
-class EdgeAbove(NumericEvent):
-    """Descent starts above the edge of stability, or jumps over it."""
-
-    def __init__(self, sharpness: float, eta: float, step: int = 0) -> None:
-        where = f"is {sharpness:.6g} at the start" if step == 0 else f"jumps to {sharpness:.6g}"
-        super().__init__(
-            f"the sharpness {where}, above the edge 2/eta = {2 / eta:.6g}: lower the learning rate "
-            f"below {2 / sharpness:.3g}, or start elsewhere"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class EdgePoint:
-    """Where the sharpness is 2/eta.
-
-    Args:
-        point: (D,).
-        u: (D,) unit top eigenvector.
-        slope: (D,) ``grad S = D^3 L[u, u, .]``.
-        gradient: (D,) ``grad L``.
-        sharpness: S, near ``2/eta``.
-        next_value: the second eigenvalue.
-        eta: learning rate.
-        reached: whether gradient descent with ``eta`` came here from below.  If not it is the
-            point of the largest sharpness on the way, and ``eta = 2/S``.
-        step: of gradient descent.
-        how: a sentence for the report.
-    """
-
-    point: Tensor = field(repr=False)
-    u: Tensor = field(repr=False)
-    slope: Tensor = field(repr=False)
-    gradient: Tensor = field(repr=False)
-    sharpness: float
-    next_value: float
-    eta: float
-    reached: bool
-    step: int
-    how: str
-
-    @property
-    def coefficients(self) -> Coefficients:
-        """alpha, beta, delta, epsilon here."""
-        return coefficients(self.gradient, self.slope, self.u, self.eta)
 
 
 class RealRun:
@@ -188,62 +132,8 @@ class RealRun:
     @cached_property
     def way(self) -> tuple[Waypoint, ...]:
         """Descent with steps of ``1/(2 S)``, measured now and then; ends where the loss does."""
-        count, every = (160, 8) if self.large else (200, 2)
-        found: list[Waypoint] = []
-        far = FAR * max(1.0, float(torch.linalg.vector_norm(self.begin)))
-        w, time, rate = self.begin, 0.0, 0.0
-        follow = self.tracker()
-        try:
-            for step in range(count + 1):
-                if step % every == 0:
-                    at, value, gradient, stiffness = self._waypoint(w, time, follow)
-                    found.append(at)
-                    rate = STEADY / stiffness
-                else:
-                    value, gradient = self.objective.value_and_gradient(w)
-                size = float(torch.linalg.vector_norm(gradient))
-                if size == 0.0:
-                    break
-                # No step longer than a tenth of the weights, where there is no curvature.
-                reach = 0.1 * max(1.0, float(torch.linalg.vector_norm(w)))
-                h = min(rate, reach / size)
-                after = w - h * gradient
-                contains = self.ctx.subject.domain.contains
-                if contains is not None and not contains(after):
-                    break
-                if h < rate and float(self.objective(after).detach()) > float(value):
-                    break
-                if float(torch.linalg.vector_norm(after - self.begin)) > far:
-                    break
-                w, time = after, time + h
-        except NumericEvent:
-            if not found:
-                raise
-        return tuple(found)
-
-    def _waypoint(
-        self, w: Tensor, time: float, follow: Tracker
-    ) -> tuple[Waypoint, Tensor, Tensor, float]:
-        """The point, its value and gradient, and the size of the Hessian there: its top eigenvalue,
-        or along the gradient where that is larger."""
-        center = expand(self.objective, w, follow)
-        with center.products:
-            # Along u the stable set has no gradient.
-            off = center.gradient - torch.dot(center.gradient, center.u) * center.u
-            alpha = -float(torch.dot(off, center.slope))
-            lengths = torch.linalg.vector_norm(center.gradient) * torch.linalg.vector_norm(
-                center.slope
-            )
-            # u is off by residual/gap, and grad S by as much of the third derivative.
-            gap = max(center.sharpness - center.next_value, 1e-300)
-            part = 1e-12 + min(1.0, center.residual / gap)
-            scale = float(torch.linalg.vector_norm(center.gradient)) * abs(center.sharpness)
-            noise = part * float(lengths) + 1e-13 * scale
-            size = torch.linalg.vector_norm(center.gradient)
-            image = center.products(center.gradient / size) if float(size) > 0 else center.gradient
-            stiffness = max(abs(center.sharpness), float(torch.linalg.vector_norm(image)), 1e-12)
-            at = Waypoint(w, time, center.value, center.sharpness, alpha, noise)
-            return at, center.products.value, center.gradient, stiffness
+        contains = self.ctx.subject.domain.contains
+        return descend(self.objective, self.begin, contains, self.tracker(), self.large)
 
     @cached_property
     def _chosen(self) -> _Choice | None:
@@ -299,56 +189,27 @@ class RealRun:
             self._missing = choice.why
         else:
             try:
-                found = self._approach(choice.start, choice.eta, choice.steps)
+                found = approach(
+                    self.objective, choice.start, choice.eta, choice.steps, self.tracker, self.large
+                )
             except EdgeNotReached as event:
                 self._missing = str(event)
             except NumericEvent as event:
                 self._missing = f"descent with eta = {choice.eta:g} did not reach the edge: {event}"
             else:
                 how = f"gradient descent meets 2/eta = {2 / choice.eta:.6g} ({choice.why})"
-                return self._edge_point(found[1], choice.eta, True, found[0], how)
+                return self._edge_at(found[1], choice.eta, True, found[0], how)
         positive = [at for at in self.way if at.sharpness > 0]
         if not positive:
             return None
         top = max(positive, key=lambda at: at.sharpness)
         how = f"the edge was not met; the largest sharpness on the way is {top.sharpness:.6g}"
-        return self._edge_point(top.w, 2 / top.sharpness, False, 0, how)
+        return self._edge_at(top.w, 2 / top.sharpness, False, 0, how)
 
-    def _approach(self, w: Tensor, eta: float, most: int) -> tuple[int, Tensor]:
-        """Step and iterate at which the edge is met: long strides, then step by step."""
-        stride = 8 if self.large else 4
-        follow, step, top, mark, at = self.tracker(), 0, math.nan, w, 0
-        while step <= most:
-            with Products(self.objective, w, step=step) as products:
-                top = float(follow(products).values[0])
-            if top >= 1.9 / eta:
-                break
-            mark, at = w, step
-            for _ in range(stride):
-                _, gradient = self.objective.value_and_gradient(w)
-                w = checked(w - eta * gradient, step)
-            step += stride
-        else:
-            raise EdgeNotReached(step, top, eta)
-        if step == 0 and top > ABOVE * 2 / eta:
-            raise EdgeAbove(top, eta)
-        # The stride before may have passed the place already.
-        found = reach_edge(
-            self.objective, mark, eta, max(most - at, stride), tracker=self.tracker()
-        )
-        if found.sharpness > ABOVE * 2 / eta:
-            raise EdgeAbove(found.sharpness, eta, at + found.step)
-        return at + found.step, found.point
-
-    def _edge_point(
-        self, w: Tensor, eta: float, reached: bool, step: int, how: str
-    ) -> EdgePoint:  # fmt: skip
+    def _edge_at(self, w: Tensor, eta: float, reached: bool, step: int, how: str) -> EdgePoint:
         center = expand(self.objective, w, self.tracker())
         with center.products:
-            return EdgePoint(
-                w, center.u, center.slope, center.gradient.clone(), center.sharpness,
-                center.next_value, eta, reached, step, how,
-            )  # fmt: skip
+            return EdgePoint.of(center, eta, reached, step, how)
 
     @cached_property
     def center(self) -> Center | None:
@@ -387,7 +248,8 @@ class RealRun:
                 here = trajectory.here.center
                 if step % every == 0:
                     active = here.sharpness >= (1 - 1e-4) * 2 / eta
-                    found.append(_held(here, eta, active, step))
+                    how = f"step {step} of the constrained trajectory"
+                    found.append(EdgePoint.of(here, eta, active, step, how))
                 trajectory.advance()
         except NumericEvent as event:
             self.ended = str(event)
@@ -413,11 +275,3 @@ class RealRun:
         way = self.way
         every = max(1, math.ceil(len(way) / 12))
         return tuple(at.w for at in way[::every])
-
-
-def _held(here: Center, eta: float, active: bool, step: int) -> EdgePoint:
-    how = f"step {step} of the constrained trajectory"
-    return EdgePoint(
-        here.point, here.u, here.slope, here.gradient.clone(), here.sharpness, here.next_value,
-        eta, active, step, how,
-    )  # fmt: skip

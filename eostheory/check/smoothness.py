@@ -19,6 +19,7 @@ from eostheory.check.context import Context
 from eostheory.check.differences import scale_of, shown
 from eostheory.check.evaluation import bounds_of, box_of
 from eostheory.check.finding import Outcome, Recipe, Status, Undecided, Violated
+from eostheory.check.property import no_bug
 from eostheory.check.registry import check
 from eostheory.check.subject import Subject
 from eostheory.check.zoom import Break, Line, Sample, search
@@ -118,7 +119,9 @@ def _along(subject: Subject, w: Tensor, u: Tensor) -> Break | None:
             value, gradient = subject.objective.value_and_gradient(point)
         except BecameNaN:
             return math.nan, math.nan
-        except Exception:  # beyond where a loss is defined it may do as it likes
+        except Exception as error:  # beyond where a loss is defined it may do as it likes
+            if not no_bug(error):
+                raise
             return math.nan, math.nan
         return float(value), float(torch.dot(gradient, u))
 

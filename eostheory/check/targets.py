@@ -168,7 +168,7 @@ def _required(value: object) -> list[str] | None:
 def _call(factory: Any, text: str) -> object:
     try:
         return factory()
-    except Exception as problem:
+    except Exception as problem:  # of the user's function, which may raise anything
         raise TargetError(f"{text}() fails: {_last_line(problem)}") from problem
 
 

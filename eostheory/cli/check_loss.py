@@ -84,13 +84,20 @@ def list_checks() -> None:
 
 
 def check_target(
-    text: str, options: dict[str, Any], expect: Sequence[str], strict: bool, reports: LossReports
+    text: str,
+    options: dict[str, Any],
+    expect: Sequence[str],
+    strict: bool,
+    reports: LossReports,
+    *,
+    full: bool = False,
 ) -> None:
     """Import a loss, check it, show and write the report, and end with its exit code.
 
     Args:
         options: arguments of ``check_loss`` that the command line gives; they come before the
             target's own.
+        full: show every check, and all theorems.
     """
     from rich.console import Console
 
@@ -112,7 +119,7 @@ def check_target(
     if report is None:
         fail("interrupted", Exit.INTERRUPTED)
     forgive(Console())
-    typer.echo(str(report), err=reports.json_file == _STDOUT)
+    typer.echo(report.text(full=full), err=reports.json_file == _STDOUT)
     reports.write(report, strict)
     raise typer.Exit(int(report.exit_code_for(strict=strict)))
 
@@ -140,7 +147,9 @@ def _run(
 
 def _as_options(message: str) -> str:
     """A message about arguments of ``check_loss``, in the words of the command line."""
-    for name in ("size", "start", "learning_rate", "weight_decay", "checks", "exclude"):
+    for name in (
+        "size", "start", "learning_rate", "weight_decay", "domain", "name", "checks", "exclude",
+    ):  # fmt: skip
         message = message.replace(f"{name}=", f"--{name.replace('_', '-')} ")
     return message.replace("expected_failures:", "--expect:")
 
@@ -214,6 +223,14 @@ def expectations(given: Iterable[str]) -> dict[str, str]:
 def words(given: Iterable[str] | None) -> tuple[str, ...]:
     """Names that were given one by one, or with commas between them."""
     return tuple(w.strip() for text in given or () for w in text.split(",") if w.strip())
+
+
+def bounds(text: str) -> tuple[float, float]:
+    """``LOW,HIGH`` of ``--domain``."""
+    found = numbers(text, "--domain")
+    if len(found) != 2:
+        fail(f"--domain: {text!r} is not LOW,HIGH, two numbers, as in --domain=-2,2", Exit.USAGE)
+    return found[0], found[1]
 
 
 def numbers(text: str, option: str) -> list[float]:
