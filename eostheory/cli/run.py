@@ -94,7 +94,7 @@ def _written(value: object) -> str:
 def _columns(pairs: Iterable[tuple[str, str]], indent: str = "  ", width: int = -1) -> None:
     """Print names beside texts, which are wrapped; a long name has a line of its own."""
     listed = list(pairs)
-    wide = max(len(name) for name, _ in listed) if width < 0 else width
+    wide = max((len(name) for name, _ in listed), default=0) if width < 0 else width
     space = indent + " " * (wide + 2 if wide else 0)
     for name, text in listed:
         first = f"{indent}{name:<{wide}}  " if len(name) <= wide else f"{indent}{name}\n{space}"

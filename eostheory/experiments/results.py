@@ -33,8 +33,3 @@ class Results(Mapping[str, Records]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every part that was begun has ended."""
-        return all(self[part].end is not None for part in self)

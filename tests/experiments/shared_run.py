@@ -2,8 +2,8 @@
 processes share, and in which one of them may come to harm.
 
 Called as ``shared_run.py run test/shared ...``.  The environment variable HARM names a rank, the
-number of an evaluation of its first chunk, and what happens there (``kill``, ``stop``, ``memory``); or
-a rank, 1 and ``data``: it holds other data.
+number of an evaluation of its first chunk, and what happens there: ``kill``, ``stop``, ``memory``.
+A rank, 1 and ``data`` means that it holds other data.
 """
 
 import os
@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from eostheory.cli.app import run as command
-from eostheory.experiments import Experiment, Finding, catalogue, setting
+from eostheory.experiments import Experiment, Finding, Plot, catalogue, setting
 from eostheory.experiments.models import mlp
+from eostheory.experiments.plots import panels
 from eostheory.numeric.objective import module_objective
 from eostheory.training import gradient_descent
 
@@ -82,6 +83,13 @@ def findings(settings, results):
     return [Finding("loss at the end", "small", float(results["fast"]["loss"][-1]), None)]
 
 
+def draw(settings, results):
+    figure, (axes,) = panels(1, 1)
+    for part in ("slow", "fast"):
+        axes.semilogy(results[part]["step"], results[part]["loss"], label=part)
+    return figure
+
+
 EXPERIMENT = Experiment(
     name="test/shared",
     title="a network that several processes share",
@@ -89,7 +97,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     run=run,
     parts=lambda settings: {"slow": settings.steps // 5 + 1, "fast": settings.steps // 5 + 1},
-    plots=(),
+    plots=(Plot("loss", "The loss of both parts.", draw),),
     findings=findings,
     shared=True,
 )

@@ -73,6 +73,7 @@ def whole(commands, tmp_path_factory):
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("loss at the end") == 1  # one process speaks
+    assert (folder / "plots" / "loss.png").stat().st_size > 0
     return folder
 
 
