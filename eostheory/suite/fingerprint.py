@@ -16,7 +16,17 @@ import eostheory
 from eostheory.claims.catalogue import CatalogueEntry
 
 JUDGING_LAYERS = ("formula", "symbolic", "numeric", "agree", "claims")
-_LIBRARIES = ("hypothesis", "numpy", "python-flint", "scipy", "sympy", "torch", "z3-solver")
+_LIBRARIES = (
+    "hypothesis",
+    "llvmlite",
+    "numpy",
+    "python-flint",
+    "scikit-learn",
+    "scipy",
+    "sympy",
+    "torch",
+    "z3-solver",
+)
 
 
 @lru_cache(maxsize=1)
@@ -42,13 +52,22 @@ def environment() -> dict[str, str | int]:
     }
 
 
-@lru_cache(maxsize=1)
 def layers_digest() -> str:
     """One hash over the source of every layer that takes part in judging."""
+    return _source_digest(JUDGING_LAYERS)
+
+
+def package_digest() -> str:
+    """One hash over all of our source: for scripts that use more than what judges."""
+    return _source_digest(("",))
+
+
+@lru_cache(maxsize=2)
+def _source_digest(folders: tuple[str, ...]) -> str:
     package = Path(eostheory.__file__).parent
     total = hashlib.sha256()
-    for layer in JUDGING_LAYERS:
-        for path in sorted((package / layer).rglob("*.py")):
+    for folder in folders:
+        for path in sorted((package / folder).rglob("*.py")):
             total.update(str(path.relative_to(package)).encode() + b"\0")
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

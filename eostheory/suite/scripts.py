@@ -7,10 +7,12 @@ import hashlib
 import importlib
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from eostheory.suite.fingerprint import JUDGING_LAYERS, package_digest
 
 if TYPE_CHECKING:
     from eostheory.claims import Claim
@@ -79,26 +81,55 @@ def sources_of(folder: Path, script: str) -> list[Path]:
 
 
 def digest_of(folder: Path, script: str) -> str:
-    """One hash for everything in :func:`sources_of`."""
+    """One hash for everything in :func:`sources_of`, and for ours where it uses more than judges.
+
+    A figure's claim runs an experiment, which is no part of the layers that every verdict rests on.
+    """
     total = hashlib.sha256()
-    for path in sources_of(folder, script):
+    sources = sources_of(folder, script)
+    for path in sources:
         total.update(path.name.encode() + b"\0")
         total.update(hashlib.sha256(path.read_bytes()).digest())
+    python = (path for path in sources if path.suffix == ".py")
+    if any(_imports(path.read_bytes()).layers - set(JUDGING_LAYERS) for path in python):
+        total.update(package_digest().encode())
     return total.hexdigest()
 
 
-def _relative_imports(path: Path) -> list[Path]:
+class _Imports(NamedTuple):
+    """What a file imports: our packages, and relative names as (level, module, names)."""
+
+    layers: frozenset[str]
+    relative: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+@lru_cache(maxsize=1024)
+def _imports(source: bytes) -> _Imports:
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return []
-    found: list[Path] = []
+        return _Imports(frozenset(), ())
+    absolute: list[str] = []
+    relative = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = path.parents[node.level - 1]
-            base = base.joinpath(*(node.module or "").split(".")) if node.module else base
-            found.append(base.with_suffix(".py"))
-            found.extend((base / alias.name).with_suffix(".py") for alias in node.names)
+        if isinstance(node, ast.Import):
+            absolute.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names = tuple(alias.name for alias in node.names)
+            relative.append((node.level, node.module or "", names))
+        elif isinstance(node, ast.ImportFrom):
+            absolute.extend(f"{node.module}.{alias.name}" for alias in node.names)
+    ours = (name.split(".") for name in absolute if name.startswith("eostheory."))
+    return _Imports(frozenset(parts[1] for parts in ours), tuple(relative))
+
+
+def _relative_imports(path: Path) -> list[Path]:
+    found: list[Path] = []
+    for level, module, names in _imports(path.read_bytes()).relative:
+        base = path.parents[level - 1]
+        base = base.joinpath(*module.split(".")) if module else base
+        found.append(base.with_suffix(".py"))
+        found.extend((base / name).with_suffix(".py") for name in names)
     return found
 
 

@@ -23,6 +23,7 @@ from eostheory.suite import (
     run,
     survey,
 )
+from eostheory.suite.scripts import digest_of
 
 COUNTING = """
 import pathlib
@@ -210,6 +211,20 @@ def test_results_are_remembered_until_something_they_depend_on_changes(paper, li
     (paper.folder / "data.csv").write_text("1")
     paper.records()
     assert times_judged(paper) == 8
+
+
+def test_a_script_that_uses_more_than_what_judges_depends_on_all_of_it(paper, monkeypatch):
+    paper.lists("p/a").script("s.py", COUNTING)
+    plain = digest_of(paper.folder, "s.py")
+    for line in ("import eostheory.experiments", "from eostheory import check_loss"):
+        paper.script("s.py", f"{line}\n{COUNTING}")
+        before = digest_of(paper.folder, "s.py")
+        with monkeypatch.context() as patch:
+            patch.setattr("eostheory.suite.scripts.package_digest", lambda: "another")
+            assert digest_of(paper.folder, "s.py") != before
+    paper.script("s.py", COUNTING)
+    monkeypatch.setattr("eostheory.suite.scripts.package_digest", lambda: "another")
+    assert digest_of(paper.folder, "s.py") == plain
 
 
 def test_an_expectation_or_a_comment_in_the_list_does_not_cost_the_results(paper):
