@@ -231,8 +231,8 @@ def run_sweep(
         fail(f"{reason}; the same command tries them again", _FAULT)
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on", 130)
-    typer.echo(result.markdown())
-    typer.echo(f"report: {folder / 'sweep.md'}")
+    typer.echo(result.markdown().partition("\n## All")[0])
+    typer.echo(f"\nevery run: {folder / 'sweep.md'}")
 
 
 @contextmanager

@@ -13,6 +13,15 @@ from eostheory.experiments.report import GLYPHS, shown
 TEXTS = 2
 """So many different texts are written out."""
 
+SEED = "seed"
+"""The setting that no one chooses: runs that differ in it are taken together."""
+
+MATTERS = (
+    "Where the medians at the values of a setting lie; in brackets, how far apart runs are that "
+    "share its value. The other settings have their defaults, if those are among the values; "
+    "seeds are taken together. ✓ agrees with the paper, ✗ differs, · is not judged."
+)
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -38,30 +47,33 @@ class Quantity:
 
     @property
     def numbers(self) -> list[float]:
-        """What was measured, if all of it is numbers; else nothing."""
-        known = [v for v in self.measured if isinstance(v, int | float) and not isinstance(v, bool)]
-        return [float(v) for v in known] if len(known) == len(self.measured) else []
+        """What was measured, as far as it is numbers."""
+        return [float(v) for v in self.measured if _is_number(v)]
+
+    @property
+    def texts(self) -> list[str]:
+        """What else was measured, each text once."""
+        rest = (v for v in self.measured if not _is_number(v))
+        return list(dict.fromkeys("none" if v is None else shown(v) for v in rest))
 
     @property
     def verdict(self) -> str:
-        """How many agree, of those that can be judged."""
+        """Whether all agree, or how many of those that can be judged."""
         judged = [a for a in self.agrees if a is not None]
         if not judged:
             return ""
-        if len(judged) == 1:
-            return GLYPHS[judged[0]]
-        return f"{sum(judged)} of {len(judged)} ✓"
+        return GLYPHS[judged[0]] if len(set(judged)) == 1 else f"✓ {sum(judged)} of {len(judged)}"
 
     def summary(self) -> str:
-        """Median, least and most, or the texts."""
-        numbers = self.numbers
-        if not numbers:
-            texts = list(dict.fromkeys("none" if v is None else shown(v) for v in self.measured))
-            return " / ".join(texts) if len(texts) <= TEXTS else f"{len(texts)} different"
-        if min(numbers) == max(numbers):
-            return _digits(numbers[0], self)
-        ends = f"{shown(min(numbers))} to {shown(max(numbers))}"
-        return f"{shown(float(statistics.median(numbers)))} ({ends})"
+        """Median, least and most of the numbers, and the texts."""
+        numbers, texts = self.numbers, self.texts
+        parts = texts if len(texts) <= TEXTS else [f"{len(texts)} different texts"]
+        if numbers and min(numbers) == max(numbers):
+            parts = [_digits(numbers[0], self), *parts]
+        elif numbers:
+            ends = f"{shown(min(numbers))} to {shown(max(numbers))}"
+            parts = [f"{shown(float(statistics.median(numbers)))} ({ends})", *parts]
+        return " / ".join(parts)
 
 
 def quantities(reports: Sequence[Mapping[str, Any]]) -> list[Quantity]:
@@ -92,56 +104,43 @@ def markdown(
         reports: of the points.
     """
     found = quantities(reports)
-    groups = [_groups(points, place) for place in range(len(varied))]
-    several = [place for place, group in enumerate(groups) if len(group) > 1]
+    groups = {
+        name: _groups(experiment, varied, points, place)
+        for place, name in enumerate(varied)
+        if len({point[place] for point in points}) > 1
+    }
     lines = [f"# {experiment.name}: sweep over {', '.join(varied)}", ""]
-    if several:
-        lines += ["## How much each setting matters", "", *_matters(found, varied, groups, several)]
-    for place in several:
-        lines += ["", *_by_value(experiment, found, varied[place], groups[place])]
+    if groups:
+        rows = [[q.name, *(_effect(q, group) for group in groups.values())] for q in found]
+        lines += ["## How much each setting matters", "", MATTERS, ""]
+        lines += _table(["quantity", *(f"`{name}`" for name in groups)], rows)
+    for name, group in groups.items():
+        lines += ["", *_by_value(experiment, found, name, group)]
     lines += ["", f"## All {len(points)} runs", ""]
     lines += _table([*(f"`{v}`" for v in varied), *(q.name for q in found)], _runs(points, found))
     lines += [""]
-    lines += _table(["", "median (least to most)", "agree"], _whole(found))
+    lines += _table(["", "median (least to most)", "agrees"], _whole(found))
     return "\n".join(lines) + "\n"
-
-
-def _matters(
-    found: Sequence[Quantity],
-    varied: Sequence[str],
-    groups: Sequence[Mapping[Any, Sequence[int]]],
-    several: Sequence[int],
-) -> list[str]:
-    rows = [[q.name, *(_effect(q, groups[place]) for place in several)] for q in found]
-    head = ["quantity", *(f"`{varied[place]}`" for place in several)]
-    text = (
-        "Where the medians at the values of a setting lie, and, in brackets, how far apart runs "
-        "are that share a value. ✓ agrees with the paper, ✗ differs, as far as that is judged."
-    )
-    return [text, "", *_table(head, rows)]
 
 
 def _effect(quantity: Quantity, groups: Mapping[Any, Sequence[int]]) -> str:
     """How a quantity depends on a setting."""
     parts = {value: quantity.among(rows) for value, rows in groups.items()}
-    if len(set(quantity.measured)) == 1:
+    middle = [statistics.median(part.numbers) for part in parts.values() if part.numbers]
+    if len({part.measured for part in parts.values()}) == 1:
         size = "nothing changes"
-    elif quantity.numbers:
-        middle = [statistics.median(part.numbers) for part in parts.values()]
-        apart = max(max(part.numbers) - min(part.numbers) for part in parts.values())
+    elif len(middle) > 1:
+        wide = [max(p.numbers) - min(p.numbers) for p in parts.values() if len(p.numbers) > 1]
         size = f"{shown(float(min(middle)))} to {shown(float(max(middle)))}"
-        size += f" [{shown(apart)}]" if any(len(rows) > 1 for rows in groups.values()) else ""
+        size += f" [{shown(max(wide))}]" if wide else ""
     else:
-        kinds = {part.measured for part in parts.values()}
-        size = "other texts" if len(kinds) > 1 else "the same texts"
+        size = "changes"
     verdicts: dict[str, list[str]] = {}
     for value, part in parts.items():
-        judged = {a for a in part.agrees if a is not None}
-        kind = "" if not judged else "✓ and ✗" if len(judged) > 1 else GLYPHS[judged.pop()]
-        verdicts.setdefault(kind, []).append(_text(value))
+        verdicts.setdefault(part.verdict or "·", []).append(_text(value))
     if len(verdicts) == 1:
-        return f"{size} {next(iter(verdicts))}".strip()
-    told = "; ".join(f"{kind or '·'} at {', '.join(v)}" for kind, v in verdicts.items())
+        return f"{size}: {next(iter(verdicts))}".removesuffix(": ·")
+    told = "; ".join(f"{kind} at {', '.join(v)}" for kind, v in verdicts.items())
     return f"{size}: {told}"
 
 
@@ -159,8 +158,8 @@ def _by_value(
     for quantity in found:
         parts = [quantity.among(rows) for rows in groups.values()]
         rows.append([quantity.name, *(f"{p.summary()} {p.verdict}".strip() for p in parts)])
-    count = max(map(len, groups.values()))
-    more = f" {count} runs for each value." if count > 1 else ""
+    counts = sorted(set(map(len, groups.values())))
+    more = f" Runs at each value: {' or '.join(map(str, counts))}." if counts != [1] else ""
     return [
         f"## `{name}`", "", f"{about['text']} ({paper}).{more}", "",
         *_table(["quantity", *head], rows),
@@ -176,14 +175,27 @@ def _runs(points: Sequence[Sequence[Any]], found: Sequence[Quantity]) -> list[li
 
 
 def _whole(found: Sequence[Quantity]) -> list[list[str]]:
-    return [[q.name, q.summary() if q.numbers else "", q.verdict] for q in found]
+    return [[q.name, q.summary(), q.verdict] for q in found]
 
 
-def _groups(points: Sequence[Sequence[Any]], place: int) -> dict[Any, list[int]]:
-    """The points at each value of a setting."""
+def _groups(
+    experiment: Experiment, varied: Sequence[str], points: Sequence[Sequence[Any]], place: int
+) -> dict[Any, list[int]]:
+    """The points at each value of a setting, at the defaults of the others but for the seed.
+
+    Where a default was not run, points of all values of that setting are among them.
+    """
+    usual = experiment.defaults()
+    fixed = {
+        other: getattr(usual, name)
+        for other, name in enumerate(varied)
+        if other != place and name != SEED
+    }
+    run = {other: {point[other] for point in points} for other in fixed}
     found: dict[Any, list[int]] = {}
     for row, point in enumerate(points):
-        found.setdefault(point[place], []).append(row)
+        if all(point[other] == v or v not in run[other] for other, v in fixed.items()):
+            found.setdefault(point[place], []).append(row)
     return found
 
 
@@ -191,6 +203,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [list(head), ["---"] * len(head), *rows]
     escaped = [[cell.replace("|", "&#124;") for cell in line] for line in lines]
     return [f"| {' | '.join(line)} |" for line in escaped]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(value: Any) -> str:

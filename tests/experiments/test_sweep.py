@@ -167,36 +167,44 @@ def report(**findings):
 
 
 def test_the_table_tells_what_a_setting_does_from_what_another_does():
-    found = experiment(NAME)
-    points = list(itertools.product((0.1, 0.2), (0.0, 1.0, 2.0)))
+    found = experiment("li22/fig-1")
+    points = list(itertools.product((4.0, 5.0), (0, 1, 2)))
     reports = [
         report(
-            a_number=(10 * eta + 0.01 * y, eta < 0.15),
-            a_text=("yes" if y else "no", None),
+            a_number=(rise + 0.01 * seed, rise > 4.5),
+            a_text=("yes" if seed else "no", None),
             a_count=(3, True),
+            an_end=(7 if seed else "never", bool(seed)),
         )
-        for eta, y in points
+        for rise, seed in points
     ]
-    text = markdown(found, ("eta", "y"), points, reports)
-    # medians over y at 0.1 and 0.2; runs that share eta are 0.02 apart, those that share y 1
-    assert (
-        "| a number | 1.01 to 2.01 [0.02]: ✓ at 0.1; ✗ at 0.2 | 1.5 to 1.52 [1] ✓ and ✗ |" in text
-    )
-    assert "| a text | the same texts | other texts |" in text
-    assert "| a count | nothing changes ✓ | nothing changes ✓ |" in text
-    assert "| quantity | 0.1 (default) | 0.2 |" in text
-    assert "learning rate (the paper does not say). 3 runs for each value." in text
-    assert "| a number | 1.01 (1 to 1.02) 3 of 3 ✓ | 2.01 (2 to 2.02) 0 of 3 ✓ |" in text
-    assert "| a text | no / yes | no / yes |" in text
-    assert "| 0.2 | 2.0 | 2.02 | yes | 3 |" in text
-    assert "| a number | 1.51 (1 to 2.02) | 3 of 6 ✓ |" in text
+    text = markdown(found, ("rise", "seed"), points, reports)
+    # medians over the seeds at 4 and 5; the seeds are 0.02 apart, and are looked at where rise is 5
+    by_rise, by_seed = "4.01 to 5.01 [0.02]: ✗ at 4.0; ✓ at 5.0", "5 to 5.02: ✓"
+    assert f"| a number | {by_rise} | {by_seed} |" in text
+    assert "| a text | nothing changes | changes |" in text
+    assert "| a count | nothing changes: ✓ | nothing changes: ✓ |" in text
+    assert "| an end | nothing changes: ✓ 2 of 3 | 7 to 7: ✗ at 0; ✓ at 1, 2 |" in text
+    assert "| quantity | 4.0 | 5.0 (default) |" in text
+    assert "(the paper does not say). Runs at each value: 3." in text
+    assert "| a number | 4.01 (4 to 4.02) ✗ | 5.01 (5 to 5.02) ✓ |" in text
+    assert "| an end | 7 / never ✓ 2 of 3 | 7 / never ✓ 2 of 3 |" in text
+    assert "| 5.0 | 2 | 5.02 | yes | 3 | 7 |" in text
+    assert "| a number | 4.51 (4 to 5.02) | ✓ 3 of 6 |" in text
+
+
+def test_where_the_default_was_not_run_all_values_of_the_other_setting_are_taken():
+    points = list(itertools.product((0.1, 0.2), (7.0, 8.0)))
+    reports = [report(both=(eta + y, None)) for eta, y in points]
+    text = markdown(experiment(NAME), ("eta", "y"), points, reports)
+    assert "| both | 7.6 to 7.7 [1] | 7.1 to 8.1 |" in text
 
 
 def test_a_quantity_that_some_runs_lack_is_said_to_be_missing():
     reports = [report(here=(1.0, True)), report(here=(1.0, True), there=(2.0, None))]
     text = markdown(experiment(NAME), ("x",), [(0.1,), (0.2,)], reports)
     assert "| there | none | 2 |" in text
-    assert "| here | nothing changes ✓ |" in text
+    assert "| here | nothing changes: ✓ |" in text
 
 
 def test_a_name_alone_stands_for_the_values_of_the_experiment():
