@@ -108,10 +108,7 @@ def search(ctx: Context) -> Search:
     for w in _starts(ctx, 3 if size <= 4 else 2 if size <= 10 else 1):
         try:
             point = reach(ctx, w)
-            place = ctx.subject.domain
-            if place.declared and not ctx.structure.scale_invariant and point not in place:
-                length = float(torch.linalg.vector_norm(point))
-                raise NotFound(f"descent leaves the declared domain, to |w| = {length:.3g}")
+            _demand_inside(ctx, point)
             regular, deficient = examine(ctx, point, w)
         except (NotFound, NumericEvent, ValueError) as reason:
             reasons.append(str(reason))
@@ -121,6 +118,22 @@ def search(ctx: Context) -> Search:
         if deficient is not None:
             return Search(tuple(found), deficient, tuple(reasons))
     return Search(tuple(found), None, tuple(reasons))
+
+
+def _demand_inside(ctx: Context, point: Tensor) -> None:
+    """NotFound outside of a declared domain, or in the hole that is left out around 0 where scale
+    invariance is declared; a scale-invariant loss has its minimizers on the sphere."""
+    place = ctx.subject.domain
+    if ctx.structure.scale_invariant:
+        return
+    length = float(torch.linalg.vector_norm(point))
+    if place.declared and point not in place:
+        raise NotFound(f"descent leaves the declared domain, to |w| = {length:.3g}")
+    if length < place.hole:
+        raise NotFound(
+            f"descent ends next to 0, at |w| = {length:.3g}, which is left out where scale "
+            "invariance is declared"
+        )
 
 
 def _on_chart(ctx: Context) -> Search:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from dataclasses import dataclass
@@ -43,15 +44,14 @@ def _forward(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = Non
 
 
 # torch's base class carries no annotations; made by hand, the subclass does not leak that.
-_Mode: Any = type(
-    "_Mode",
-    (TorchDispatchMode,),
-    {
-        "__torch_dispatch__": _forward,
-        # Nothing here is ever compiled; saying so spares the import of the compiler (a second).
-        "_should_skip_dynamo": classmethod(lambda cls: False),
-    },
-)
+@functools.cache
+def _mode_class(compiler: bool) -> Any:
+    """The mode; with the ``compiler`` kept away from it, where a compiled loss has loaded it."""
+    inside: dict[str, Any] = {"__torch_dispatch__": _forward}
+    if not compiler:
+        # To keep it away would load it, which takes a second.
+        inside["_should_skip_dynamo"] = classmethod(lambda cls: False)
+    return type("_Mode", (TorchDispatchMode,), inside)
 
 
 class Precision:
@@ -66,7 +66,7 @@ class Precision:
 
     def __init__(self, w: Tensor) -> None:
         self.found: list[LowPrecision] = []
-        self._mode = _Mode()
+        self._mode = _mode_class("torch._dynamo" in sys.modules)()
         self._mode.watch = self
         # storages of what depends on w, kept alive so that no address is used twice
         self._from_w: dict[int, Tensor] = {}
