@@ -12,6 +12,7 @@ _MODULES = {
     "damian23/fig-3": "damian23.phase_portrait",
     "damian23/fig-4.mlp": "damian23.figure_4:MLP",
     "damian23/fig-4.cnn": "damian23.figure_4:CNN",
+    "damian23/fig-4.transformer": "damian23.figure_4:TRANSFORMER",
     "damian23/fig-5": "damian23.several_eigenvalues",
     "lyu22/fig-1": "lyu22.low_rank",
     "lyu22/fig-2": "lyu22.vgg",

@@ -37,12 +37,12 @@ class TransformerSettings(DynamicsSettings):
     """Of the third block."""
 
     model: str = setting("transformer", "the network", choices=NETWORKS)
-    eta: float = setting(0.005, "learning rate", paper=0.001, least=1e-9)
-    width: int = setting(8, "hidden dimension", paper=64, least=2)
-    steps: int = setting(50, "steps after the edge, at most", least=2, most=1_000_000)
+    eta: float = setting(0.01, "learning rate", paper=0.001, least=1e-9)
+    width: int = setting(32, "hidden dimension", paper=64, least=2)
+    steps: int = setting(100, "steps after the edge, at most", least=2, most=1_000_000)
     kick: float = setting(0.6, "displacement along u at the edge, in units of delta")
     examples: int = setting(
-        40, "examples, the first ones: digits, whose rows are a sequence", least=2
+        20, "examples, the first ones: digits, whose rows are a sequence", least=2
     )
 
 
@@ -69,7 +69,7 @@ TRANSFORMER = experiment(
     "predicted dynamics of a 2-layer Transformer with squared error",
     TransformerSettings,
     variants={
-        "quick": {"steps": 8},
+        "quick": {"examples": 8, "width": 16, "eta": 0.02, "kick": 0.5, "steps": 8},
         "paper": {
             **CIFAR10,
             "data": "sst2",
