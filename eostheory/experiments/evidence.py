@@ -1,10 +1,14 @@
-"""A run of an experiment as evidence for a claim: what it recorded, and its findings as notes."""
+"""A run of an experiment as evidence for a claim: what it recorded, and its findings as notes.
+
+The claims of one process that look at the same run share it.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from eostheory.experiments.catalogue import experiment
+from eostheory.experiments.experiment import Finding
 from eostheory.experiments.report import GLYPHS, shown
 from eostheory.experiments.runner import run
 from eostheory.experiments.settings import chosen
 
 Array = npt.NDArray[np.float64]
+KEPT = 4
+"""Runs that are kept for further claims."""
 
 
 class Notebook(Protocol):
@@ -32,7 +39,7 @@ class Evidence:
 
     Args:
         settings: it ran with.
-        parts: recorded columns by name, by the part's name.
+        parts: recorded columns by name, by the part's name; not to be written to.
     """
 
     settings: Any
@@ -40,7 +47,11 @@ class Evidence:
 
 
 def gather(
-    notebook: Notebook, name: str, variant: str = "quick", changes: Mapping[str, Any] | None = None
+    notebook: Notebook,
+    name: str,
+    variant: str = "quick",
+    changes: Mapping[str, Any] | None = None,
+    label: str = "",
 ) -> Evidence:
     """Run an experiment in a folder that goes away; note each finding beside what the paper says.
 
@@ -49,22 +60,35 @@ def gather(
         name: of the experiment.
         variant: of its settings.
         changes: further settings by name.
+        label: of the run, at the head of its notes; for a claim with several runs.
 
     Raises:
         UnknownExperiment, SettingError: no such experiment, variant or setting.
     """
-    one = experiment(name)
-    settings = chosen(one, variant=variant, values=changes)
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = run(one, settings, folder=Path(folder) / "run", plots=())
-        parts = {
-            part: {column: np.array(records[column]) for column in records.columns}
-            for part, records in outcome.results.items()
-        }
-    for finding in outcome.findings:
+    evidence, findings = _ran(name, chosen(experiment(name), variant=variant, values=changes))
+    head = f"{label}: " if label else ""
+    for finding in findings:
         note = f" ({finding.note})" if finding.note else ""
         notebook.note(
-            f"{GLYPHS[finding.agrees]} {finding.name}: measured {shown(finding.measured)}; "
+            f"{GLYPHS[finding.agrees]} {head}{finding.name}: measured {shown(finding.measured)}; "
             f"paper: {finding.paper}{note}"
         )
-    return Evidence(settings, parts)
+    return evidence
+
+
+@lru_cache(maxsize=KEPT)
+def _ran(name: str, settings: Any) -> tuple[Evidence, tuple[Finding, ...]]:
+    """The run and its findings; a run depends on nothing but these."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = run(experiment(name), settings, folder=Path(folder) / "run", plots=())
+        parts = {
+            part: {column: _fixed(records[column]) for column in records.columns}
+            for part, records in outcome.results.items()
+        }
+    return Evidence(settings, parts), outcome.findings
+
+
+def _fixed(values: npt.ArrayLike) -> Array:
+    column = np.array(values)
+    column.flags.writeable = False
+    return column

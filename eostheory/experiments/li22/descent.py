@@ -41,12 +41,15 @@ class Common:
 PAPER = {"data": "cifar10", "classes": (0, 1), "examples": 1000}
 """The data as printed."""
 
+NARROW = "; hidden layers are narrow beside the 64 inputs, as the paper's are beside 3072"
+"""Of the choices: what does not hold where widths are the printed ones."""
+
 CHOICES = (
     "The paper prints no step size, only that the sharpness at the start is below 2/eta: here eta "
     "is given by how far. Nor does it say how inputs are scaled (here values 0 to 1, for which its "
     "ratio of about 38 between the first two eigenvalues is plausible), nor which seed. Of the "
     "digits the two classes are 3 and 8, as 0 and 1 are told apart too easily for the sharpness to "
-    "rise much; hidden layers are narrow beside the 64 inputs, as the paper's are beside 3072."
+    "rise much" + NARROW + "."
 )
 
 

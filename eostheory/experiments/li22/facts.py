@@ -19,6 +19,11 @@ def _named(name: str, part: str) -> str:
     return f"{part}: {name}" if part else name
 
 
+def share(flags: npt.NDArray[np.bool_]) -> float:
+    """How many of them hold, over all; 1 if there are none."""
+    return float(flags.mean()) if len(flags) else 1.0
+
+
 def sharpening(found: Records, part: str = "") -> list[Finding]:
     """Sharpness and loss up to 2/eta, and around it."""
     first = crossing(found)
@@ -28,21 +33,23 @@ def sharpening(found: Records, part: str = "") -> list[Finding]:
     rises = np.diff(sharpness[: first + 1]) > 0
     falls = np.diff(loss[:first]) < 0
     flags = above(found)[first:]
-    back = int(np.argmin(flags)) if not flags.all() else None
+    fall = fall_below(found)
     edge = found["edge"][0]
     turns = int(np.count_nonzero(np.diff(flags)))
     return [
         Finding(
-            _named("steps before 2/eta in which the sharpness rises", part),
+            _named("share of steps before 2/eta in which the sharpness rises", part),
             "keeps increasing until it reaches 2/eta",
-            f"{int(rises.sum())} of {len(rises)}",
+            share(rises),
             bool(rises.all()),
+            f"{int(rises.sum())} of {len(rises)}",
         ),
         Finding(
-            _named("steps before 2/eta in which the loss falls", part),
+            _named("share of steps before 2/eta in which the loss falls", part),
             "the loss decreases until then",
-            f"{int(falls.sum())} of {len(falls)}",
+            share(falls),
             bool(falls.all()),
+            f"{int(falls.sum())} of {len(falls)}",
         ),
         Finding(
             _named("largest sharpness over 2/eta", part),
@@ -51,10 +58,11 @@ def sharpening(found: Records, part: str = "") -> list[Finding]:
             bool(sharpness.max() > edge),
         ),
         Finding(
-            _named("steps from the crossing until it is below again", part),
-            "drops quickly back below 2/eta",
-            "never" if back is None else back,
-            back is not None,
+            _named("steps from its highest point above 2/eta until it is below", part),
+            "shortly after it crosses, it drops quickly back below 2/eta",
+            "never" if fall is None else fall[1],
+            fall is not None and 2 * fall[1] < fall[0] + fall[1],
+            "" if fall is None else f"it is above for {sum(fall)} steps the first time",
         ),
         Finding(
             _named("crossings of 2/eta", part),
@@ -64,6 +72,24 @@ def sharpening(found: Records, part: str = "") -> list[Finding]:
             turns >= 2,
         ),
     ]
+
+
+def fall_below(found: Records) -> tuple[int, int] | None:
+    """Of the first time above 2/eta: steps up to the highest point, and from there to below.
+
+    None where the sharpness does not come back.  It is the mean over two steps, as in the phases.
+    """
+    values = found["sharpness"] / found["edge"]
+    values = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2])
+    if not (values > 1).any():
+        return None
+    first = int(np.argmax(values > 1))
+    back = values[first:] <= 1
+    if not back.any():
+        return None
+    length = int(np.argmax(back))
+    top = int(np.argmax(values[first : first + length]))
+    return top, length - top
 
 
 def phases(found: Records) -> npt.NDArray[np.int64]:
@@ -89,11 +115,11 @@ def cycle(found: Records) -> list[Finding]:
             order[:5] == [1, 2, 3, 4, 1],
         ),
         Finding(
-            "changes of phase to the next in the cycle",
+            "share of changes of phase that lead to the next in the cycle",
             "cyclically; in late stages the division does not strictly apply",
-            f"{onward} of {len(order) - 1}",
+            onward / max(1, len(order) - 1),
             None,
-            "the paper leaves open when stages are late",
+            f"{onward} of {len(order) - 1}; the paper leaves open when stages are late",
         ),
     ]
 
@@ -158,10 +184,11 @@ def residual(found: Records) -> list[Finding]:
             rest < loss if loss > 0 else False,
         ),
         Finding(
-            "steps in which |R|^2/n rises, and in which the loss does",
+            "steps in which |R|^2/n rises, over those in which the loss does",
             "R almost keeps decreasing",
-            f"{up[1]} and {up[0]} of {len(found['loss']) - 1}",
+            up[1] / up[0] if up[0] else "the loss never rises",
             up[1] < up[0],
+            f"{up[1]} and {up[0]} of {len(found['loss']) - 1}",
         ),
     ]
 

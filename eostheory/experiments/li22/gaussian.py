@@ -27,7 +27,7 @@ class Settings:
     inputs: int = setting(3072, "entries of an input", paper=3072, least=2)
     width: int = setting(200, "hidden neurons", paper=200, least=1)
     rise: float = setting(1.5, "2/eta over the sharpness at the start", least=1.0)
-    steps: int = setting(80, "steps of gradient descent", least=10)
+    steps: int = setting(120, "steps of gradient descent", least=10)
     seed: int = setting(0, "of data and initial weights", least=0)
 
 
