@@ -208,6 +208,8 @@ def run_sweep(
     from eostheory.experiments.settings import listed
     from eostheory.experiments.sweep import SweepError, sweep
 
+    if _who():
+        fail("a sweep starts its own processes: call it without torchrun", _USAGE)
     found = _experiment(name)
     folder = out or Path("runs") / f"{found.name.replace('/', '-')}-sweep"
     try:

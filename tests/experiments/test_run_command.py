@@ -62,3 +62,10 @@ def test_a_description_is_short_where_parts_are_many(capsys):
 def test_an_unknown_name_is_told_the_nearest(capsys):
     assert command(["run", "lyu22/fig5", "--describe"]) == 2
     assert "did you mean 'lyu22/fig-5'?" in capsys.readouterr().err
+
+
+def test_a_sweep_is_not_started_many_times(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert command(["run", "lyu22/fig-4", "--sweep", "eta"]) == 2
+    assert "without torchrun" in capsys.readouterr().err
