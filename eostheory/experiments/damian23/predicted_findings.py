@@ -87,6 +87,17 @@ def findings(settings: DynamicsSettings, results: Results) -> list[Finding]:
         )
         for (name, true, predicted, note), order in zip(pairs, orders, strict=True)
     ]
+    whole = [explained(true, predicted) for _, true, predicted, _ in pairs]
+    made.append(
+        Finding(
+            "the least of these shares over the whole run",
+            "the lower row shows the whole run tracked; theorem 1: for O(1/epsilon) steps",
+            min(whole),
+            min(whole) > LARGER_PART if closed else None,
+            f"loss {whole[0]:.3g}, sharpness {whole[1]:.3g}, distance {whole[2]:.3g} over "
+            f"{int(found['step'][-1]) * epsilon:.3g}/epsilon steps; errors add up over cycles",
+        )
+    )
     made += [_oscillation(settings, found["mean sharpness"], closed), _closeness(found, closed)]
     made += [_fixed_point(found, closed), *_flow(settings, results, found["deviation"])]
     ended = found.end
