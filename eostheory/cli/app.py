@@ -204,6 +204,7 @@ def check_loss(
     ] = "",
     size: o.LossSize = None,
     start: o.LossStart = "",
+    domain: o.LossDomain = "",
     learning_rate: o.LossLearningRate = None,
     weight_decay: o.LossWeightDecay = None,
     scale_invariant: o.LossScaleInvariant = None,
@@ -212,6 +213,10 @@ def check_loss(
     expect: o.LossExpect = None,
     profile: o.LossProfile = None,
     seed: o.LossSeed = None,
+    name: o.LossName = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show every check on its own, and all theorems.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 where a check could not be decided.")
     ] = False,
@@ -244,6 +249,8 @@ def check_loss(
     given = {
         "size": size,
         "start": command.numbers(start, "--start") if start else None,
+        "domain": command.bounds(domain) if domain else None,
+        "name": name,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "scale_invariant": scale_invariant,
@@ -252,9 +259,9 @@ def check_loss(
         "profile": profile.value if profile else None,
         "seed": seed,
     }
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {key: value for key, value in given.items() if value is not None}
     reports = command.LossReports(json_file, junit, html, plot)
-    command.check_target(target, options, expect or (), strict, reports)
+    command.check_target(target, options, expect or (), strict, reports, full=full)
 
 
 @app.command(
@@ -297,8 +304,9 @@ def bench(
 @app.command(
     "run",
     epilog="Exit codes: 0 nothing differs from the paper; 1 a finding differs; 2 usage, unknown "
-    "name or setting, a folder that holds something else, absent data; 4 internal error or a disk "
-    "that refuses; 130 interrupted (what was recorded is readable, --resume goes on).",
+    "name or setting, a folder that holds something else, absent data; 4 internal error, a disk "
+    "that refuses, a device that is out of memory, a process of the run that was lost; 130 "
+    "interrupted (what was recorded is readable, --resume goes on).",
 )
 def run_experiment(
     name: Annotated[
@@ -308,7 +316,13 @@ def run_experiment(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to write; runs/NAME otherwise."),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")] = "",
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            help="cpu, cuda, cuda:1, ...; under torchrun cuda: each process takes its own.",
+        ),
+    ] = "",
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.", show_default=False),
@@ -330,8 +344,9 @@ def run_experiment(
         list[str] | None,
         typer.Option(
             "--sweep",
-            metavar="KEY=V1,V2,...",
-            help="Run at each of these values (all combinations of several).",
+            metavar="KEY[=V1,V2,...]",
+            help="Run at each of these values (all combinations of several); a KEY alone stands "
+            "for the values that --describe shows.",
             show_default=False,
         ),
     ] = None,

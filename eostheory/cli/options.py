@@ -211,6 +211,22 @@ LossStart = Annotated[
         show_default=False,
     ),
 ]
+LossDomain = Annotated[
+    str,
+    typer.Option(
+        "--domain",
+        metavar="LOW,HIGH",
+        help="Bounds of every parameter, within which properties are demanded: --domain=-2,2.",
+        rich_help_panel=_LOSS,
+        show_default=False,
+    ),
+]
+LossName = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="TEXT", help="How the report calls the loss.", rich_help_panel=_LOSS
+    ),
+]
 LossLearningRate = Annotated[
     float | None,
     typer.Option("--learning-rate", metavar="ETA", help="Of the real runs.", rich_help_panel=_LOSS),

@@ -80,7 +80,8 @@ class Products:
         self.count = 0
         self._closed = False
         # Chunks are read anew in every sweep: a sequence may load its data while it is iterated.
-        chunks = loss.chunks if isinstance(loss, Chunked) else (loss,)
+        # Asking a protocol takes as long as a small loss itself.
+        chunks = loss.chunks if hasattr(loss, "chunks") else (loss,)
         if not len(chunks):
             raise ValueError("the loss has no chunks; it needs at least one")
         self._chunks = chunks

@@ -132,7 +132,7 @@ def dump(state: State, header: Mapping[str, Any]) -> bytes:
             elif isinstance(value, Tensor):
                 arrays[f"tensor:{place}"] = value.detach().cpu().numpy()
                 if value.device.type != "cpu":
-                    devices[place] = str(value.device)
+                    devices[place] = value.device.type
             elif isinstance(value, np.ndarray):
                 arrays[f"array:{place}"] = value
             elif value is None or isinstance(value, bool | int | float | str):
