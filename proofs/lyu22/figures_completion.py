@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eostheory.claims import Claim
-from eostheory.experiments.evidence import gather
+from eostheory.experiments.evidence import Evidence, gather
 from eostheory.formula import Predicate, Statement, as_expr, vector
 
 from ._figures import Array, Mask, always, edge, line, observe
@@ -42,34 +42,71 @@ FIGURE_1 = {
     "and the test loss decreases": halves,
 }
 
+falls = always("falls", r"\text{draws}", r"\bar{\mathcal L}\ \text{falls}")
+widens = always("gap", r"\text{draws}", r"\sigma_2-\sigma_3\ \text{grows}")
+softens = always("sharpness", r"t\ \text{late}", r"\lambda^H_1\ \text{below that at the edge}")
+LOW_RANK = {
+    "the test loss falls": falls,
+    "the gap of singular values is enlarged": widens,
+    "as the spherical sharpness falls": softens,
+}
+
 
 def figure_1(sample: Sample) -> None:
-    """From the step at which the sharpness meets 2/eta, the first draw's and all draws' columns."""
+    """What drops and falls from where the sharpness meets 2/eta, or the train loss leaves zero."""
     found = gather(sample, "lyu22/fig-1")
-    first, others = found.parts["draw-0"], found.parts["others"]
+    first = found.parts["draw-0"]
     sharp, rate = first["spherical sharpness"], edge(found.settings, first["length"])
     met = int(np.argmax(sharp > rate))
     late = sharp[met + (len(sharp) - met) // 2 :]
-    draws = [{name: first[name] for name in ("train loss", "test loss", "s2", "s3")}]
-    draws += [
-        {name: others[f"{name} {place}"] for name in draws[0]}
-        for place in range(found.settings.draws - 1)
-    ]
-    starts = [_leaves_zero(one["train loss"]) for one in draws]
-    thirds = [one["s3"] / one["s2"] for one in draws]
-    tests = [one["test loss"] for one in draws]
+    draws = _from_the_edge(found)
     facts = {
         drops: late < sharp[met] / 2,
-        lowers: np.array([r[-1] < r[at - 1] for r, at in zip(thirds, starts, strict=True)]),
-        halves: np.array([t[-1] < t[at - 1] / 2 for t, at in zip(tests, starts, strict=True)]),
+        lowers: np.array([d["s3"][-1] / d["s2"][-1] < d["s3"][0] / d["s2"][0] for d in draws]),
+        halves: np.array([d["test loss"][-1] < d["test loss"][0] / 2 for d in draws]),
     }
     observe(sample, facts, {})
     _panels(sample, first, rate, values=10)
 
 
+def low_rank(sample: Sample) -> None:
+    """The gap of singular values, where more entries are known."""
+    found = gather(sample, "lyu22/fig-1", changes={"observations": 160})
+    first, draws = found.parts["draw-0"], _from_the_edge(found)
+    sharp, start = first["spherical sharpness"], _leaves_zero(first["train loss"])
+    gaps = [d["s2"] - d["s3"] for d in draws]
+    facts = {
+        falls: np.array([d["test loss"][-1] < d["test loss"][0] for d in draws]),
+        widens: np.array([g[-1] > g[0] for g in gaps]),
+        softens: sharp[start + (len(sharp) - start) // 2 :] < sharp[start],
+    }
+    observe(sample, facts, {})
+    for name, columns in (("test loss", [d["test loss"] for d in draws]), ("s2 - s3", gaps)):
+        lines = [
+            line(f"draw {i}", np.arange(len(y), dtype=float), y) for i, y in enumerate(columns)
+        ]
+        sample.plot(f"{name} from the edge on", "record", name, lines)
+
+
+def _from_the_edge(found: Evidence) -> list[dict[str, Array]]:
+    """Columns of every draw from the record before the train loss leaves zero."""
+    names = ("train loss", "test loss", "s2", "s3")
+    first, others = found.parts["draw-0"], found.parts["others"]
+    draws = [{name: first[name] for name in names}]
+    for place in range(found.settings.draws - 1):
+        draws.append({name: others[f"{name} {place}"] for name in names})
+    starts = [_leaves_zero(one["train loss"]) - 1 for one in draws]
+    return [
+        {name: one[name][start:] for name in names}
+        for one, start in zip(draws, starts, strict=True)
+    ]
+
+
 def _leaves_zero(train: Array) -> int:
-    """The row at which a train loss that was below 1e-8 exceeds 1e-6 again."""
-    again = (np.minimum.accumulate(train) < 1e-8) & (train > 1e-6)
+    """The row at which a train loss exceeds its least value so far a thousandfold."""
+    again = train > 1000 * np.minimum.accumulate(train)
+    if not again.any():
+        raise ArithmeticError("a draw has not reached the edge of stability")
     return int(np.argmax(again))
 
 
@@ -176,6 +213,15 @@ CLAIMS = [
         reading=SMALL + "'drops significantly' and 'decreases' are read as: to less than half, "
         "the sharpness in the second half of the time after it met 2/eta, the test loss in the "
         "end; 'low rank': the third singular value loses against the second",
+    ),
+    Claim(
+        id="lyu22/appP1.lowrank",
+        statement=LOW_RANK,
+        simulate=low_rank,
+        examples=ONCE,
+        rests_on=("lyu22/appP1.train-loss",),
+        reading=SMALL + "from where the train loss leaves zero to the end of the run; 160 entries "
+        "are known, as with fewer the gap hardly grows for a matrix as small",
     ),
     Claim(
         id="lyu22/fig-7",

@@ -141,7 +141,7 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
                 math.inf if s is None else float(one.test[-1])
                 for one, s in zip(read, starts, strict=True)
             ],
-            "it goes on falling: the paper does not say after how many steps",
+            "most draws go on falling: the text does not say after how many steps",
         ),
         beside(settings, "step at which the edge begins", "about 2k", (1500, 2500), steps),
         Finding(
