@@ -25,6 +25,7 @@ import torch
 from scipy.integrate import LSODA, RK45
 from torch import Tensor
 
+from eostheory.check.batch import hessian_at
 from eostheory.curvature import Products, Tracker, dense_hessian
 from eostheory.numeric.dynamics import checked
 from eostheory.numeric.events import NoConvergence, RepeatedTopEigenvalue
@@ -107,17 +108,19 @@ class Valley:
         """
         one = self.minimizers
         start = w / torch.linalg.vector_norm(w) if self.spherical else w.detach().clone()
+        lengths: list[float] = []
 
         def field(_time: float, y: Array) -> Array:
             self.spent += 1
             _, gradient = self.objective.value_and_gradient(one.tensor(y))
             found: Array = -gradient.cpu().to(torch.float64).numpy()
+            lengths.append(float(np.linalg.norm(found)))
             return found
 
         def slopes(_time: float, y: Array) -> Array:
             self.spent += len(start)
-            with Products(self.objective, one.tensor(y)) as products:
-                found: Array = -dense_hessian(products).cpu().to(torch.float64).numpy()
+            matrix = hessian_at(self.objective, one.tensor(y))
+            found: Array = -matrix.cpu().to(torch.float64).numpy()
             return found
 
         y = start.cpu().to(torch.float64).numpy()
@@ -127,7 +130,10 @@ class Valley:
         goal = max(1e-2 * size, noise)
         flow = LSODA(field, 0.0, y, math.inf, jac=slopes, rtol=ACCURACY, atol=1e-2 * ACCURACY)
         while self.spent < BUDGET:
-            left = float(np.linalg.norm(field(0.0, flow.y)))
+            # The solver has just been next to here; where that was steep, so is here.
+            left = (
+                float(np.linalg.norm(field(0.0, flow.y))) if lengths[-1] <= 2 * goal else math.inf
+            )
             if left <= goal:
                 here = one.tensor(flow.y)
                 way = float(torch.linalg.vector_norm(here - start))
