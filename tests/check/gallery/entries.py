@@ -45,14 +45,9 @@ EARLY = (
     "hessian",
 )
 # Without a lower bound there is no minimizer, which a search cannot prove.
-UNBOUNDED: Expected = {
-    "minimizer-manifold": UNKNOWN,
-    **dict.fromkeys(SPHERICAL, (NOT_APPLICABLE, UNKNOWN)),
-}
+UNBOUNDED: Expected = {"minimizer-manifold": UNKNOWN}
 # A network as a module.
 MODULE: Expected = {
-    **OPEN,
-    **dict.fromkeys(NETWORK, NO_FAILURE),
     "declared-hessian": NOT_APPLICABLE,
     "scale-invariant": NOT_APPLICABLE,
 }

@@ -16,23 +16,24 @@ from .entries import (
     NETWORK,
     NO_FAILURE,
     NOT_APPLICABLE,
-    SPHERICAL,
+    PASS,
+    PREDICTIONS,
     UNKNOWN,
     Expected,
     enter,
 )
 
 
-def digits(pooled: bool) -> tuple[Tensor, Tensor]:
-    """scikit-learn's digits: all of them, or 20 zeros and ones averaged to 4 x 4 pixels."""
+def digits(count: int | None = None, pooled: bool = False) -> tuple[Tensor, Tensor]:
+    """The first of scikit-learn's digits; or of its zeros and ones, averaged to 4 x 4 pixels."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     x, y = torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels)
     if pooled:
-        x, y = x[y < 2][:20], y[y < 2][:20]
+        x, y = x[y < 2], y[y < 2]
         x = nn.functional.avg_pool2d(x.reshape(-1, 1, 8, 8), 2).reshape(-1, 16)
-    return x, y
+    return x[:count], y[:count]
 
 
 def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.Tanh) -> nn.Module:
@@ -50,13 +51,15 @@ def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.Tanh) -> n
 CLASSIFIER: Expected = {
     **MODULE,
     "minimizer-manifold": UNKNOWN,
-    **dict.fromkeys((*SPHERICAL, *NETWORK), NOT_APPLICABLE),
+    **dict.fromkeys(NETWORK, NOT_APPLICABLE),
 }
+# Along the way alpha is positive at some points and negative at others.
+TO_AND_FRO: Expected = {**CLASSIFIER, "progressive-sharpening": UNKNOWN}
 enter(
     "a digits classifier",
     lambda: perceptron(16, 2, 2),
-    CLASSIFIER,
-    data=lambda: digits(True),
+    TO_AND_FRO,
+    data=lambda: digits(20, pooled=True),
     criterion=nn.CrossEntropyLoss(),
 )
 # Of two hidden units both may die, which leaves a minimum that is attained.
@@ -64,14 +67,22 @@ enter(
     "a digits classifier with ReLU",
     lambda: perceptron(16, 4, 2, activation=nn.ReLU),
     {**CLASSIFIER, "smooth": FAIL},
-    data=lambda: digits(True),
+    data=lambda: digits(20, pooled=True),
+    criterion=nn.CrossEntropyLoss(),
+)
+enter(
+    "a digits classifier of full width",
+    lambda: perceptron(64, 32, 10),
+    TO_AND_FRO,
+    data=lambda: digits(100),
     criterion=nn.CrossEntropyLoss(),
 )
 enter(
     "a digits classifier of full size",
     lambda: perceptron(64, 32, 10),
-    CLASSIFIER,
-    data=lambda: digits(False),
+    # Only run on request, in more than one profile: how far the run gets is left open.
+    {**CLASSIFIER, **dict.fromkeys(PREDICTIONS, NO_FAILURE)},
+    data=digits,
     criterion=nn.CrossEntropyLoss(),
     slow=True,
 )
@@ -95,7 +106,9 @@ INPUTS = Draw(5, "cpu").normal(6, 2).float()
 enter(
     "a weight-normalised network",
     weight_normed,
-    {**MODULE, "minimizer-manifold": NO_FAILURE},
+    # Descent goes on to lower values at |w| > 20.  150 steps show three phases of four, and too few
+    # turns of the sharpness.
+    {**MODULE, "minimizer-manifold": UNKNOWN, **dict.fromkeys(NETWORK, (UNKNOWN, PASS))},
     data=(INPUTS, torch.sin(2 * INPUTS[:, :1])),
     criterion=nn.MSELoss(),
     domain=directions_do_not_vanish,
@@ -137,7 +150,7 @@ enter(
     {
         **MODULE,
         "minimizer-manifold": UNKNOWN,
-        **dict.fromkeys((*SPHERICAL, *NETWORK), NOT_APPLICABLE),
+        **dict.fromkeys(NETWORK, NOT_APPLICABLE),
     },
     data=(PAIRS, COUNTS),
     criterion=LogisticLoss(),
