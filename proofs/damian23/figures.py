@@ -21,7 +21,7 @@ from eostheory.claims import Claim
 from eostheory.experiments.damian23.four_stages import STAGES, stages
 from eostheory.experiments.damian23.phase_portrait import gap_allowed, part_of
 from eostheory.experiments.evidence import gather
-from eostheory.formula import Equation, Predicate, as_expr, scalar, vector
+from eostheory.formula import Equation, Predicate, Statement, as_expr, scalar, vector
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -33,7 +33,7 @@ grow = scalar("growing_above", r"\#\{t:S_t>2/\eta,|x_{t+1}|>|x_t|\}")
 below = scalar("steps_below", r"\#\{t:S_t<2/\eta\}")
 shrink = scalar("shrinking_below", r"\#\{t:S_t<2/\eta,|x_{t+1}|<|x_t|\}")
 
-FIGURE_2 = {
+FIGURE_2: dict[str, Statement] = {
     "stages 1 to 4 in order": Predicate(
         "cyclic", (stage, period), "each stage follows the one before, and the first comes again"
     ),
@@ -47,11 +47,11 @@ enclosed = scalar(
 )
 points = scalar("points", r"\#\{\text{points}\}")
 
-FIGURE_3_LEFT = {
+FIGURE_3_LEFT: dict[str, Statement] = {
     "closed curves": Equation(after, start),
     "smaller X(0), larger curve": Equation(enclosed, points),
 }
-FIGURE_3_RIGHT = {
+FIGURE_3_RIGHT: dict[str, Statement] = {
     "stages are arcs of the curve": FIGURE_2["stages 1 to 4 in order"],
     "blowup": FIGURE_2["blowup"],
     "return to stability": FIGURE_2["return to stability"],
@@ -124,7 +124,7 @@ def figure_3_right(sample: Sample) -> None:
 def _cyclic(series: Measured, around: Measured) -> bool:
     visits = np.asarray(series.value)
     onward = (b == a % around.value + 1 for a, b in pairwise(visits))
-    return len(visits) > around.value and bool(visits[0] == 1) and all(onward)
+    return bool(len(visits) > around.value) and bool(visits[0] == 1) and all(map(bool, onward))
 
 
 CLAIMS = [

@@ -23,7 +23,7 @@ from eostheory.experiments.damian23.predicted_findings import (
     two_step,
 )
 from eostheory.experiments.evidence import gather
-from eostheory.formula import Predicate, as_expr, vector
+from eostheory.formula import Predicate, Statement, as_expr, vector
 
 from ._figures import always, line, observe
 
@@ -39,7 +39,7 @@ tracked = always(
     r"\text{the prediction explains the larger part of its variation over a cycle}",
 )
 nearer = always("nearer", r"t\ \text{in a cycle}", r"\|v_t-\mathring v_t\|<\|v_t\|")
-FIGURE_4 = {
+FIGURE_4: dict[str, Statement] = {
     "the predicted dynamics track gradient descent": tracked,
     "nearer than the constrained trajectory": nearer,
 }
@@ -87,7 +87,7 @@ def figure_4(network: str) -> Callable[[Sample], None]:
 # ------------------------------------------------------------------------------ figure 1
 sharpness = vector("S", "steps", r"\tfrac{\eta}{2}S_t")
 rises = always("rises", r"t\ \text{up to instability}", r"S_{t+1}>S_t")
-FIGURE_1 = {
+FIGURE_1: dict[str, Statement] = {
     "progressive sharpening": rises,
     "then the sharpness hovers at 2/eta": Predicate(
         "hovers", (sharpness, as_expr(1)), "falls below and comes back above"
@@ -126,7 +126,7 @@ chaos = always(
     r"0,\ \chi_{\text{one unstable}}",
     r"\text{less than}\ \chi_{\text{several unstable}}",
 )
-FIGURE_5 = {
+FIGURE_5: dict[str, Statement] = {
     "successively enter the edge of stability": entered,
     "more chaotic when several are unstable": chaos,
 }
