@@ -27,6 +27,8 @@ found."""
 _UNSTEADY = "not a function of the parameters."
 """How the engine refuses a module whose loss changes between two evaluations; then the remedy."""
 
+_EVAL = "call module.eval()"
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during :func:`check_loss`; ``report`` says what was found until then."""
@@ -317,10 +319,10 @@ def _completed(outcome: Outcome, check: Check, context: Context) -> Outcome:
         )
     said = context.subject.refusal or ""
     if check.name == "deterministic" and outcome.status is Status.FAIL and _UNSTEADY in said:
-        told = outcome.message.rstrip(".")
-        message = (
-            f"{told}{'' if told.endswith('?') else '.'} {said.partition(_UNSTEADY)[2].strip()}"
-        )
+        told, more = outcome.message.rstrip("."), said.partition(_UNSTEADY)[2].strip()
+        if _EVAL in told:
+            more = more.removesuffix(f": {_EVAL}")
+        message = f"{told}{'' if told.endswith('?') else '.'} {more}"
         outcome = dataclasses.replace(outcome, message=message)
     return outcome
 
