@@ -54,6 +54,7 @@ MLP = experiment(
         "quick": {"examples": 24, "width": 4, "steps": 45},
         "paper": {**CIFAR10, "width": 200, "eta": 0.002, "chunk": 5000},
     },
+    also=("damian23/fig-1",),
 )
 CNN = experiment(
     "damian23/fig-4.cnn",

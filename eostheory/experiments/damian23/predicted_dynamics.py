@@ -113,12 +113,13 @@ def experiment(
     settings: type,
     variants: Mapping[str, Mapping[str, Any]],
     more_choices: str = "",
+    also: tuple[str, ...] = (),
 ) -> Experiment:
-    """The experiment of one network."""
+    """The experiment of one network; ``also`` names other statements that it is evidence for."""
     return Experiment(
         name=name,
         title=title,
-        claims=(name,),
+        claims=(name, *also),
         settings=settings,
         run=run,
         parts=parts,
