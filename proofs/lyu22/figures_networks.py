@@ -1,8 +1,8 @@
-r"""Figures 2, 9 and 11: scale-invariant networks, run again in a small form on digits.
+r"""Figures 2, 9, 11 and 13: scale-invariant networks, run again in a small form on digits.
 
 Setting:  full-batch gradient descent with weight decay on a VGG and a ResNet, scale-invariant.
 Claims:   what captions say of sharpness and test accuracy, as facts about the records of the run.
-Source:   Lyu, Li, Arora, arXiv:2206.07085, section 1 and appendix P.2.
+Source:   Lyu, Li, Arora, arXiv:2206.07085, section 1, appendices P.2 and P.3.
 
 The paper's images are those of CIFAR-10.  Its steps and accuracies cannot be judged on others: they
 stand in the notes, beside what was measured.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import Evidence, gather
@@ -104,6 +105,68 @@ def figure_11(sample: Sample) -> None:
     _edge(sample, "The first steps", run["step"], sharp, rate)
 
 
+# ----------------------------------------------------------------------------- figure 13
+MIDDLE, WINDOW = 200, 36
+FIGURE_13 = {
+    "2/eta is always smaller than the spherical sharpness": always(
+        "above", r"t", r"2/\tilde\eta_t<\lambda^H_1"
+    ),
+    "the loss still fluctuates periodically": always(
+        "periods", r"\text{peaks of}\ \mathcal L", r"\text{the next is about a period away}"
+    ),
+    "and so does the gradient norm": always(
+        "together", r"\text{peaks of}\ \mathcal L", r"\text{a peak of}\ \|\nabla\mathcal L\|"
+    ),
+}
+
+
+def figure_13(sample: Sample) -> None:
+    """The VGG's run is followed unseen to its middle; from there every step is measured."""
+    import torch
+
+    from eostheory.experiments.lyu22.scale_invariant import prepared
+    from eostheory.experiments.lyu22.vgg import EXPERIMENT, network
+    from eostheory.experiments.settings import chosen
+    from eostheory.training import gradient_descent
+
+    settings = chosen(EXPERIMENT, variant="quick")
+    ready = prepared(settings, network, torch.device("cpu"))
+    eta, decay = settings.eta, settings.decay
+    way = gradient_descent(
+        ready.objective, ready.start, eta, MIDDLE, decay=decay, every=MIDDLE, measure=()
+    )
+    run = gradient_descent(
+        ready.objective,
+        way.w,
+        eta,
+        WINDOW,
+        decay=decay,
+        measure=("sharpness", "spherical"),
+        scale_invariant=True,
+    ).records
+    sharp, rate = run["spherical sharpness"], edge(settings, run["length"])
+    sizes = {"train loss": run["loss"], "gradient norm": run["gradient"]}
+    loss, gradient = (_peaks(values) for values in sizes.values())
+    gaps = np.diff(loss)
+    if len(gaps) < 2:
+        raise ArithmeticError("fewer than three peaks: the loss does not fluctuate")
+    period = float(np.median(gaps))
+    beside = np.abs(loss[:, None] - gradient).min(axis=1) <= 2
+    facts = (sharp > rate, (gaps > period / 2) & (gaps < 2 * period), beside)
+    observe(sample, dict(zip(FIGURE_13.values(), facts, strict=True)), {})
+    sample.note(f"the loss has {len(loss)} peaks, {gaps.min()} to {gaps.max()} steps apart")
+    step = run["step"] + MIDDLE
+    _edge(sample, "2 / effective LR and spherical sharpness", step, sharp, rate)
+    for name, values in sizes.items():
+        sample.plot(name, "step", name, [line(name, step, values)])
+
+
+def _peaks(values: Array) -> npt.NDArray[np.int_]:
+    """Where the mean of two consecutive steps, which has no oscillation of period two, peaks."""
+    mean = (values[1:] + values[:-1]) / 2
+    return 1 + np.flatnonzero((mean[1:-1] > mean[:-2]) & (mean[1:-1] > mean[2:]))
+
+
 ONCE = {"quick": 1, "default": 1, "thorough": 1}
 CLAIMS = [
     Claim(
@@ -130,5 +193,16 @@ CLAIMS = [
         rests_on=("lyu22/appP2.setup",),
         reading=DIGITS + "'much larger' is more than ten times, 'the same level' the same power of "
         "ten, 'a few' fewer than five; 30 steps stand for 1500",
+    ),
+    Claim(
+        id="lyu22/fig-13",
+        statement=FIGURE_13,
+        simulate=figure_13,
+        examples=ONCE,
+        rests_on=("lyu22/appP2.setup",),
+        reading=DIGITS + "36 steps from step 200 on stand for 200 in the middle of the training; "
+        "peaks are those of the mean of two consecutive steps, 'periodically' says that they are "
+        "within a factor of two of their median distance apart, and the gradient's peaks "
+        "within two steps of the loss's",
     ),
 ]

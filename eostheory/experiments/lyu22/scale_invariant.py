@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from eostheory.experiments.normalized import Classifier
 from eostheory.experiments.plots import EDGE, label, legend, panels
 from eostheory.experiments.results import Results
 from eostheory.experiments.session import Session
-from eostheory.numeric.objective import module_objective
+from eostheory.numeric.objective import Objective, module_objective
 from eostheory.training import gradient_descent
 
 Array = npt.NDArray[np.float64]
@@ -110,10 +110,20 @@ def figure(
     )
 
 
-def run(settings: Common, network: Network, session: Session) -> None:
-    """Full-batch descent with weight decay from seeded weights."""
-    if session.finished("descent") is not None:
-        return
+class Prepared(NamedTuple):
+    """A network on its training images, ready to be trained: first weights and accuracies too."""
+
+    objective: Objective
+    start: Tensor
+    accuracies: dict[str, Callable[[int, Tensor], float]]
+
+
+def prepared(settings: Common, network: Network, device: torch.device) -> Prepared:
+    """The network with seeded first weights.
+
+    Raises:
+        ValueError: the images cannot be split into batches.
+    """
     train, test = split(settings.data, settings.data_folder, settings.examples, settings.tests)
     if len(train) % settings.batch:
         raise ValueError(
@@ -131,25 +141,34 @@ def run(settings: Common, network: Network, session: Session) -> None:
         train.labels,
         chunk=settings.batch,
         dtype=dtype,
-        device=session.device,
+        device=device,
         # The criterion on all images at once would normalize them together.
         probe=False,
     )
     assert objective.layout is not None
-    batches = torch.split(train.inputs.to(session.device, dtype), settings.batch)
-    images = test.inputs.to(session.device, dtype)
-    classifier = Classifier(module.to(session.device, dtype), objective.layout, batches)
+    batches = torch.split(train.inputs.to(device, dtype), settings.batch)
+    images = test.inputs.to(device, dtype)
+    classifier = Classifier(module.to(device, dtype), objective.layout, batches)
+    accuracies = _accuracies(classifier, images, train.labels, test.labels)
+    return Prepared(objective, settings.scale * start, accuracies)
+
+
+def run(settings: Common, network: Network, session: Session) -> None:
+    """Full-batch descent with weight decay from seeded weights."""
+    if session.finished("descent") is not None:
+        return
+    ready = prepared(settings, network, session.device)
     with session.follow("descent", settings.steps // settings.every + 1):
         gradient_descent(
-            objective,
-            settings.scale * start,
+            ready.objective,
+            ready.start,
             settings.eta,
             settings.steps,
             decay=settings.decay,
             every=settings.every,
             measure=("sharpness", "spherical"),
             scale_invariant=True,
-            observe=_accuracies(classifier, images, train.labels, test.labels),
+            observe=ready.accuracies,
             **session.recording("descent", checkpoint_every=10 * settings.every),
         )
 
