@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from eostheory.experiments.data import Data
 from eostheory.experiments.experiment import setting
-from eostheory.experiments.lyu22.scale_invariant import SHORT, Common, Printed, figure
+from eostheory.experiments.lyu22.network_panels import Printed
+from eostheory.experiments.lyu22.scale_invariant import SHORT, Common, figure
 from eostheory.experiments.normalized import ACTIVATIONS, ResNet
 
 
