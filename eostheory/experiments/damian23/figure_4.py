@@ -83,5 +83,7 @@ TRANSFORMER = experiment(
     },
     more_choices=" For the Transformer the number of sentences and its details are not said: here "
     "normalization comes first in a layer, and the activation is GELU (the authors' code: "
-    "normalization last, swish).",
+    "normalization last, swish). The digits' rows are its words. Narrow networks are far from "
+    "quadratic along u: with width 8 and eta = 0.005 the prediction explains 0.65, 0.67 and 0.53 "
+    "of loss, sharpness and distance in the first 40 steps.",
 )
