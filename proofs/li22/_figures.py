@@ -133,18 +133,18 @@ def _switches(series: Measured, level: Measured) -> int:
 
 def _crosses(series: Measured, level: Measured) -> bool:
     flags = _above(series, level)
-    return not flags[0] and bool(flags.any())
+    return bool(flags.any() and not flags[0])
 
 
 def _mostly(series: Measured, level: Measured) -> bool:
     same = np.asarray(series.value) == level.value
-    return 2 * int(np.count_nonzero(same)) > same.size
+    return bool(2 * np.count_nonzero(same) > same.size)
 
 
 def _cyclic(series: Measured, around: Measured) -> bool:
     visits = np.asarray(series.value)
     onward = (b == a % around.value + 1 for a, b in pairwise(visits))
-    return len(visits) > around.value and bool(visits[0] == 1) and all(onward)
+    return bool(len(visits) > around.value and visits[0] == 1) and all(onward)
 
 
 def lax(part: str, small: Any, large: Any, *, wide: bool = True) -> dict[str, str]:

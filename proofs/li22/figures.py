@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
-from eostheory.formula import Equation, Inequality, scalar
+from eostheory.formula import Equation, Inequality, Statement, scalar
 
 from . import _figures as f
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 rest_first = scalar("rest_at_the_start", r"\|R(0)\|^2/n")
 rest_last = scalar("rest_at_the_end", r"\|R(T)\|^2/n")
-sharp = f.scalar("outlier", r"\#\{t:\lambda_2<\Lambda/2\}")
+sharp = scalar("outlier", r"\#\{t:\lambda_2<\Lambda/2\}")
 
 QUICKLY = "it drops quickly, back below 2/eta"
 AROUND = "it oscillates around 2/eta"
@@ -31,19 +31,19 @@ EDGE = "2/eta is reached"
 FALLS = "the residual off v1 decreases"
 STEADY = "more steadily than the loss"
 
-FIGURE_1 = {
+FIGURE_1: dict[str, Statement] = {
     "the sharpness increases until 2/eta": f.RISES,
     "the loss decreases until then": f.FALLS,
     QUICKLY: f.DROPS,
     AROUND: f.AROUND,
     "the four phases come cyclically": f.CYCLE,
 }
-FIGURE_3A = {
+FIGURE_3A: dict[str, Statement] = {
     "the second eigenvalue is below 1/eta": f.SECOND,
     "and much smaller than the sharpness": Equation(sharp, f.steps),
     "the output part is much smaller than the sharpness": f.OUTPUT,
 }
-FIGURE_3B = {
+FIGURE_3B: dict[str, Statement] = {
     FALLS: Inequality(rest_last, "<", rest_first),
     STEADY: f.STEADIER,
 }

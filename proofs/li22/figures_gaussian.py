@@ -15,7 +15,7 @@ from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.experiments.li22.anisotropic import TITLES
 from eostheory.experiments.li22.gaussian import ZERO
-from eostheory.formula import Equation, Inequality, scalar
+from eostheory.formula import Equation, Inequality, Statement, scalar
 
 from . import _figures as f
 
@@ -34,12 +34,12 @@ AROUND = "the edge of stability is seen"
 SMALL = "the sharpness grows little for labels along v1, beside a late eigenvector"
 SMALLER = "and beside random labels"
 
-FIGURE_11 = {
+FIGURE_11: dict[str, Statement] = {
     RISES: f.REACHED,
     AROUND: f.AROUND,
     "within tens of epochs the loss is zero": Equation(gone, late),
 }
-FIGURE_12 = {
+FIGURE_12: dict[str, Statement] = {
     "training stays below the edge": Equation(below, f.steps),
     SMALL: Inequality(along_first, "<", along_late),
     SMALLER: Inequality(along_first, "<", at_random),

@@ -8,11 +8,12 @@ Reference: li22, figures 4 to 10, appendix B.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.experiments.li22.facts import first_oscillation
+from eostheory.formula import Statement
 
 from . import _figures as f
 
@@ -25,15 +26,15 @@ EARLY = "together most of the time, up to the end of the first oscillation"
 AROUND = "the sharpness oscillates around 2/eta"
 PHASES = "the four phases come cyclically"
 
-CYCLIC = {TOGETHER: f.TOGETHER, STEADY: f.STEADIER, PHASES: f.CYCLE}
-CONNECTED = {EARLY: f.TOGETHER, STEADY: f.STEADIER, AROUND: f.AROUND}
+CYCLIC: dict[str, Statement] = {TOGETHER: f.TOGETHER, STEADY: f.STEADIER, PHASES: f.CYCLE}
+CONNECTED: dict[str, Statement] = {EARLY: f.TOGETHER, STEADY: f.STEADIER, AROUND: f.AROUND}
 
 
 def figure(variant: str, *, early: bool = False) -> Callable[[Sample], None]:
     """The run of a variant; ``early`` for what holds in the first oscillations only."""
 
     def simulate(sample: Sample) -> None:
-        run = f.only(gather(sample, "li22/fig-4", variant))
+        run: Any = f.only(gather(sample, "li22/fig-4", variant))
         rows = slice(first_oscillation(run) + 1 if early else None)
         sample.observe(f.moves_of(run, rows) | f.rises_of(run) | f.phases_of(run))
         sample.observe({f.ratio: f.over_edge(run)})

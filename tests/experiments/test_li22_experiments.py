@@ -9,12 +9,10 @@ from torch import nn
 
 from eostheory.curvature import gram_matrix
 from eostheory.experiments import DataError, Results, SettingError, experiment, run
-from eostheory.experiments.li22 import gram, two_layers
+from eostheory.experiments.li22 import facts, gram, two_layers
 from eostheory.experiments.li22.networks import network, two_classes
 from eostheory.experiments.settings import chosen
 from eostheory.numeric.objective import module_objective
-
-NAMES = [f"li22/fig-{n}" for n in (1, 2, 3, 4, 11, 12, 17, 20)]
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +23,42 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_quick_variant_shows_what_the_paper_describes(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *((f"li22/fig-{n}", ["steps=20"]) for n in (1, 3, 4, 20)),
+        ("li22/fig-2", ["steps=8,8,3"]),
+        ("li22/fig-11", ["steps=20", "examples=40", "inputs=90", "width=8"]),
+        ("li22/fig-12", ["steps=100"]),
+        ("li22/fig-17", ["steps=5", "examples=6", "widths=8,8,2,2"]),
+    ],
+)
+def test_figures_are_drawn_and_findings_stated_of_a_short_run(name, changes, tmp_path):
     found = experiment(name)
-    outcome = run(found, chosen(found, variant="quick"), folder=tmp_path / "run", plots=())
-    assert outcome.results.complete
-    assert [f for f in outcome.findings if f.agrees is False] == []
-    assert any(f.agrees for f in outcome.findings)
+    settings = chosen(found, changes, variant="quick")
+    outcome = run(found, settings, folder=tmp_path / "run", plots=("png",))
+    assert outcome.findings
+    assert [path.stat().st_size > 5000 for path in outcome.plots] == [True]
+
+
+def test_the_fall_is_told_from_the_rise_above_the_edge():
+    values = np.array([0.5, 0.9, 1.2, 1.3, 1.5, 1.6, 0.3, 0.2, 1.4, 0.1])
+    found = {"sharpness": 2 * values, "edge": np.full(len(values), 2.0)}
+    # means over two steps: 0.5 0.7 1.05 1.25 1.4 1.55 0.95 ...
+    assert facts.fall_below(found) == (3, 1)
+    assert facts.fall_below({**found, "sharpness": values / 9}) is None
+    assert facts.fall_below({name: column[:5] for name, column in found.items()}) is None
+
+
+def test_v1_is_judged_where_the_network_is_as_wide_as_printed(tmp_path):
+    found = experiment("li22/fig-17")
+    changes = ["networks=linear,tanh", "widths=200,40", "rises=1.1,40", "steps=10", "examples=6"]
+    outcome = run(found, chosen(found, changes), folder=tmp_path / "run", plots=())
+    least = {f.name: f for f in outcome.findings if f.name.endswith("least |<v1(t), v1(0)>|")}
+    wide, narrow = (least[f"{kind}: least |<v1(t), v1(0)>|"] for kind in ("linear", "tanh"))
+    assert wide.agrees is True
+    assert narrow.agrees is None
+    assert "printed are 200" in narrow.note
 
 
 def test_a_run_that_is_cut_off_and_resumed_has_the_same_bits(tmp_path, monkeypatch):

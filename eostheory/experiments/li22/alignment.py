@@ -150,7 +150,7 @@ EXPERIMENT = Experiment(
     plots=(Plot("alignment", "|<v1(t), v1(0)>|; eigenvalues of M and of M_A.", draw),),
     findings=findings,
     variants={
-        "quick": {"examples": 30, "steps": 100},
+        "quick": {"examples": 20, "steps": 60},
         "narrow": {"widths": (20, 40, 8, 8), "rises": (1.5, 40.0, 4.0, 4.0), "steps": 400},
         "paper": {**PAPER, "steps": 1000},
     },
