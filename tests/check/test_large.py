@@ -63,6 +63,8 @@ def test_the_report_of_very_many_parameters_is_small_and_is_replayed(found_carel
     again = replay(case, careless)
     assert again.status == "fail"
     assert again.counterexample.details["coordinate"] == WRONG
+    shown = found_careless["gradient"].counterexample.inputs["w"]
+    assert again.counterexample.inputs["w"].code == shown.code
     mended = replay(case, lambda w: torch.log(torch.cosh(w)).sum())
     assert mended.status == "pass"
 

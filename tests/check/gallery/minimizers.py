@@ -11,11 +11,9 @@ from eostheory import strategies
 
 from .entries import (
     FAIL,
-    NO_FAILURE,
     NOT_APPLICABLE,
     PASS,
     PLAIN,
-    PREDICTIONS,
     SPHERICAL,
     UNKNOWN,
     Expected,
@@ -83,12 +81,8 @@ enter(
     "a paraboloid of minimizers",
     lambda: strategies.loss_with_manifold(3, 1),
     # Gradient flow raises the sharpness from 24 to 31, but ends so soon that descent with steps of
-    # 2/sharpness may miss every edge.
-    {
-        **PLAIN,
-        **dict.fromkeys(PREDICTIONS[1:], NO_FAILURE),
-        **dict.fromkeys(SPHERICAL, PASS),
-    },
+    # 2/sharpness misses the edge.
+    {**PLAIN, "small-epsilon": UNKNOWN, **dict.fromkeys(SPHERICAL, PASS)},
 )
 
 
@@ -101,14 +95,8 @@ def sine_valley(w: Tensor) -> Tensor:
 enter(
     "PL and not convex",
     lambda: sine_valley,
-    # The sharpness falls along gradient flow, so that no edge is met.  Seen from some minimizers
-    # the error of the drift changes its sign, and its order does not settle before rounding.
-    {
-        **PLAIN,
-        **dict.fromkeys(PREDICTIONS, (NOT_APPLICABLE, UNKNOWN)),
-        **dict.fromkeys(SPHERICAL, PASS),
-        "rms-drift": (PASS, UNKNOWN),
-        "sub-quadratic": (PASS, FAIL),
-    },
-    start=vector(0.3, 1.5),
+    # alpha changes its sign along gradient flow.  From (0.3, 1.5) gradient flow ends at a minimizer
+    # near which the error of the drift changes its sign too, so that its order cannot be told.
+    {**PLAIN, "progressive-sharpening": UNKNOWN, **dict.fromkeys(SPHERICAL, PASS)},
+    start=vector(0.7, 1.5),
 )

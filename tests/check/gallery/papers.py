@@ -99,7 +99,7 @@ class TwoLayerLinear(nn.Module):
 
 enter(
     "li22, the network as a module",
-    lambda: TwoLayerLinear(2, 2, 0),
+    lambda: TwoLayerLinear(2, 4, 0),
     # Its sharpness hardly rises (3.1 to 3.3): whether alpha stays positive at the edge is open.
     {**MODULE, **dict.fromkeys((*SPHERICAL, *NETWORK), PASS)},
     data=(torch.tensor(XOR), torch.tensor([1.0, -1.0])),
@@ -122,8 +122,7 @@ enter(
     lambda: log_sum_exp,
     {
         **PLAIN,
-        "predicted-dynamics": (PASS, NOT_APPLICABLE),
-        "limiting-sharpness": NOT_APPLICABLE,
+        **dict.fromkeys(("predicted-dynamics", "limiting-sharpness"), NOT_APPLICABLE),
     },
     start=vector(1.0, 0.75),
 )

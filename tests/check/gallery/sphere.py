@@ -193,7 +193,8 @@ def bent_circle(w: Tensor) -> Tensor:
 enter(
     "a manifold on the sphere",
     lambda: bent_circle,
-    SPHERE,
+    # In 1944 steps the run is not at rest.
+    {**SPHERE, "limiting-sharpness": (UNKNOWN, NOT_APPLICABLE)},
     start=vector(1.0, 0.5, 0.75),
     scale_invariant=True,
 )
