@@ -119,7 +119,9 @@ def _code(data: Mapping[str, Any]) -> str:
     kind, size = data.get("kind"), data.get("size")
     if kind == "basis":
         return f"strategies.basis({size}, {data['index']})"
-    if kind == "direction" or (kind == "around" and data["radius"]):
+    if kind == "around" and not data["radius"]:
+        return "start" if data.get("start") else f"torch.zeros({size}, dtype=torch.float64)"
+    if kind in ("direction", "around"):
         turn = f"strategies.direction({size}, seed={data['seed']})"
         if kind == "direction":
             return turn
