@@ -40,12 +40,14 @@ class Sweep:
 
     Args:
         experiment: its name.
+        usual: the settings that a run without the sweep would have.
         varied: the settings that differ.
         points: their values, in the order of the grid.
         reports: the report of each point.
     """
 
     experiment: str
+    usual: Any
     varied: tuple[str, ...]
     points: tuple[tuple[Any, ...], ...]
     reports: tuple[Mapping[str, Any], ...]
@@ -71,7 +73,7 @@ class Sweep:
     def markdown(self) -> str:
         """Tables: how much each setting matters, and every point."""
         found = experiment(self.experiment)
-        return sweep_report.markdown(found, self.varied, self.points, self.reports)
+        return sweep_report.markdown(found, self.usual, self.varied, self.points, self.reports)
 
 
 def sweep(
@@ -119,7 +121,8 @@ def sweep(
         listed = "; ".join(f"{jobs[place]}: {reason}" for place, reason in failures.items())
         raise SweepError(f"{len(failures)} of {len(jobs)} points failed: {listed}")
     reports = tuple(json.loads((place / "report.json").read_text("utf-8")) for place in jobs)
-    result = Sweep(name, tuple(grid), points, reports)
+    usual = chosen(found, assignments, variant=variant)
+    result = Sweep(name, usual, tuple(grid), points, reports)
     write_atomically(Path(folder) / "sweep.md", result.markdown().encode())
     return result
 
@@ -163,7 +166,9 @@ def _pool(processes: int) -> ProcessPoolExecutor:
     context: BaseContext = multiprocessing.get_context("spawn")
     if "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["eostheory.experiments.runner"])
+        context.set_forkserver_preload(
+            ["eostheory.experiments.runner", "eostheory.experiments.plots"]
+        )
     # The server keeps the environment of when it was started; the workers take that of now.
     return ProcessPoolExecutor(
         processes, mp_context=context, initializer=_environment, initargs=(dict(os.environ),)
@@ -182,7 +187,7 @@ def run_point(name: str, settings: Mapping[str, Any], folder: str) -> None:
     found, place = experiment(name), Path(folder)
     wanted = from_json(found, settings)
     if not complete(found, wanted, place):
-        run(found, wanted, folder=place, resume=True)
+        run(found, wanted, folder=place, resume=True, plots=("png",))
 
 
 def _announce(folder: Path, about: dict[str, Any]) -> None:

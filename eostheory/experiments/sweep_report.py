@@ -92,6 +92,7 @@ def quantities(reports: Sequence[Mapping[str, Any]]) -> list[Quantity]:
 
 def markdown(
     experiment: Experiment,
+    usual: Any,
     varied: Sequence[str],
     points: Sequence[Sequence[Any]],
     reports: Sequence[Mapping[str, Any]],
@@ -99,13 +100,14 @@ def markdown(
     """The tables of a sweep.
 
     Args:
+        usual: the settings that a run without the sweep would have.
         varied: the settings that differ.
         points: their values, at each point.
         reports: of the points.
     """
     found = quantities(reports)
     groups = {
-        name: _groups(experiment, varied, points, place)
+        name: _groups(usual, varied, points, place)
         for place, name in enumerate(varied)
         if len({point[place] for point in points}) > 1
     }
@@ -115,7 +117,7 @@ def markdown(
         lines += ["## How much each setting matters", "", MATTERS, ""]
         lines += _table(["quantity", *(f"`{name}`" for name in groups)], rows)
     for name, group in groups.items():
-        lines += ["", *_by_value(experiment, found, name, group)]
+        lines += ["", *_by_value(experiment, usual, found, name, group)]
     lines += ["", f"## All {len(points)} runs", ""]
     lines += _table([*(f"`{v}`" for v in varied), *(q.name for q in found)], _runs(points, found))
     lines += [""]
@@ -146,14 +148,15 @@ def _effect(quantity: Quantity, groups: Mapping[Any, Sequence[int]]) -> str:
 
 def _by_value(
     experiment: Experiment,
+    usual: Any,
     found: Sequence[Quantity],
     name: str,
     groups: Mapping[Any, Sequence[int]],
 ) -> list[str]:
     about = next(f.metadata for f in experiment.fields() if f.name == name)
     paper = "the paper does not say" if about["paper"] is None else f"paper: {about['paper']}"
-    usual = getattr(experiment.defaults(), name)
-    head = [f"{_text(v)} (default)" if v == usual else _text(v) for v in groups]
+    own = getattr(usual, name)
+    head = [f"{_text(v)} (default)" if v == own else _text(v) for v in groups]
     rows = []
     for quantity in found:
         parts = [quantity.among(rows) for rows in groups.values()]
@@ -179,13 +182,12 @@ def _whole(found: Sequence[Quantity]) -> list[list[str]]:
 
 
 def _groups(
-    experiment: Experiment, varied: Sequence[str], points: Sequence[Sequence[Any]], place: int
+    usual: Any, varied: Sequence[str], points: Sequence[Sequence[Any]], place: int
 ) -> dict[Any, list[int]]:
     """The points at each value of a setting, at the defaults of the others but for the seed.
 
     Where a default was not run, points of all values of that setting are among them.
     """
-    usual = experiment.defaults()
     fixed = {
         other: getattr(usual, name)
         for other, name in enumerate(varied)

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import processes
 
 NAME = "damian23/fig-2"
-LONG = ["eta=0.004", "x=1", "y=0", "steps=600"]  # near the fixed point, where the cycles are small
+LONG = ["eta=0.004", "x=1", "y=0", "steps=450"]  # near the fixed point, where the cycles are small
 SET = [word for assignment in LONG for word in ("--set", assignment)]
 
 
@@ -115,7 +115,7 @@ def test_a_device_without_memory_is_named_and_the_run_goes_on_when_there_is_room
         def loss(w):
             nonlocal count
             count += 1
-            if count > 900:
+            if count > 700:
                 raise torch.OutOfMemoryError("CUDA out of memory, in a test")
             return toy(w)
 
@@ -133,7 +133,7 @@ def test_a_device_without_memory_is_named_and_the_run_goes_on_when_there_is_room
     assert np.array_equal(there, whole[: len(there)])
     found = experiment(NAME)
     # It can be looked at, and is not taken for one that is over.
-    assert command([*arguments, "--report-only"]) in (0, 1)
+    assert describe(found, folder, plots=()).findings
     assert not complete(found, chosen(found, LONG), folder)
     count = -10_000
     assert command([*arguments, "--resume"]) == 0

@@ -32,7 +32,7 @@ def straight(folder, steps, x):
     return rows(folder)
 
 
-def when_recording(folder, act, least=200):
+def when_recording(folder, act, least=50):
     """Call ``act`` once some point has recorded ``least`` rows; the event tells whether it was."""
 
     done = threading.Event()
@@ -84,7 +84,7 @@ def test_the_folder_of_another_sweep_is_left_alone(tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     out = tmp_path / "sweep"
-    grid = {"x": [0.9, 1.1], **SMALL, "steps": [500]}
+    grid = {"x": [0.9, 1.1], **SMALL, "steps": [250]}
 
     def kill():
         os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_a_killed_worker_process_costs_nothing_but_time(tmp_path):
     assert killed.is_set()
     assert len(found.reports) == 2
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(rows(place), straight(tmp_path / str(x), 500, x))
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), 250, x))
 
 
 def _order(out):
@@ -122,7 +122,7 @@ def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
     import distributed
 
     out = tmp_path / "sweep"
-    grid = {"x": [0.8, 0.9, 1.1, 1.2], **SMALL, "steps": [300]}
+    grid = {"x": [0.8, 0.9, 1.1, 1.2], **SMALL, "steps": [150]}
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
@@ -130,13 +130,13 @@ def test_dask_finishes_a_sweep_whose_worker_is_killed(tmp_path):
         distributed.Client(cluster) as client,
     ):
         victim = next(iter(client.run(os.getpid).values()))
-        killed = when_recording(out, lambda: os.kill(victim, signal.SIGKILL), least=100)
+        killed = when_recording(out, lambda: os.kill(victim, signal.SIGKILL), least=50)
         found = sweep(NAME, grid, folder=out, executor=client.get_executor())
         assert killed.is_set()
     assert [p[0] for p in found.points] == grid["x"]
     assert len(list((out / "points").iterdir())) == 4
     for place, x in zip(sorted((out / "points").iterdir()), _order(out), strict=True):
-        assert np.array_equal(rows(place), straight(tmp_path / str(x), 300, x))
+        assert np.array_equal(rows(place), straight(tmp_path / str(x), 150, x))
 
 
 def test_a_point_that_fails_is_named_and_the_others_are_there(tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_the_table_tells_what_a_setting_does_from_what_another_does():
         )
         for rise, seed in points
     ]
-    text = markdown(found, ("rise", "seed"), points, reports)
+    text = markdown(found, found.defaults(), ("rise", "seed"), points, reports)
     # medians over the seeds at 4 and 5; the seeds are 0.02 apart, and are looked at where rise is 5
     by_rise, by_seed = "4.01 to 5.01 [0.02]: ✗ at 4.0; ✓ at 5.0", "5 to 5.02: ✓"
     assert f"| a number | {by_rise} | {by_seed} |" in text
@@ -196,13 +196,15 @@ def test_the_table_tells_what_a_setting_does_from_what_another_does():
 def test_where_the_default_was_not_run_all_values_of_the_other_setting_are_taken():
     points = list(itertools.product((0.1, 0.2), (7.0, 8.0)))
     reports = [report(both=(eta + y, None)) for eta, y in points]
-    text = markdown(experiment(NAME), ("eta", "y"), points, reports)
+    text = markdown(experiment(NAME), experiment(NAME).defaults(), ("eta", "y"), points, reports)
     assert "| both | 7.6 to 7.7 [1] | 7.1 to 8.1 |" in text
 
 
 def test_a_quantity_that_some_runs_lack_is_said_to_be_missing():
     reports = [report(here=(1.0, True)), report(here=(1.0, True), there=(2.0, None))]
-    text = markdown(experiment(NAME), ("x",), [(0.1,), (0.2,)], reports)
+    text = markdown(
+        experiment(NAME), experiment(NAME).defaults(), ("x",), [(0.1,), (0.2,)], reports
+    )
     assert "| there | none | 2 |" in text
     assert "| here | nothing changes: ✓ |" in text
 
