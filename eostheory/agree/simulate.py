@@ -14,6 +14,7 @@ from hypothesis.strategies import DataObject, data
 
 from eostheory.agree.record import Instance, Record
 from eostheory.agree.sample import NotFinite, Rejected, Sample
+from eostheory.numeric.draws import no_local_constants
 
 Simulation = Callable[[Sample], None]
 
@@ -67,7 +68,8 @@ def simulate(
 
 def _drive(body: Callable[[DataObject], None], seed: int, options: settings) -> None:
     try:
-        with_seed(seed)(options(given(data())(body)))()
+        with no_local_constants():
+            with_seed(seed)(options(given(data())(body)))()
     except Unsatisfiable:
         # Every instance was rejected: the record says so by having none.
         return

@@ -32,6 +32,7 @@ from eostheory.check.finding import (
     passed,
     unknown,
 )
+from eostheory.numeric.draws import no_local_constants
 from eostheory.numeric.events import NumericEvent
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
     )(test)
     test = hypothesis.seed(zlib.crc32(f"{trial.context.seed}:{trial.name}".encode()))(test)
     try:
-        with secluded(), warnings.catch_warnings():
+        with secluded(), no_local_constants(), warnings.catch_warnings():
             warnings.simplefilter("ignore", errors.HypothesisWarning)
             test()
     except (_Found, _Enough, errors.Flaky):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -26,6 +29,22 @@ def test_the_same_seed_gives_the_same_instances_and_another_seed_others() -> Non
     first, again, other = (simulate(plain, seed=s, examples=20) for s in (5, 5, 6))
     assert [i.draws for i in first.instances] == [i.draws for i in again.instances]
     assert [i.draws for i in first.instances] != [i.draws for i in other.instances]
+
+
+def test_the_instances_do_not_depend_on_what_else_has_been_imported(tmp_path, monkeypatch) -> None:
+    numbers = st.lists(st.floats(0, 1000, allow_subnormal=False), min_size=20, max_size=20)
+
+    def drawn() -> list[str]:
+        record = simulate(lambda sample: sample.draw(numbers), seed=3, examples=20)
+        return [str(instance.draws) for instance in record.instances]
+
+    before = drawn()
+    lines = "\n".join(f"x{i} = {i}.12345" for i in range(300))
+    (tmp_path / "a_module_full_of_numbers.py").write_text(lines)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("a_module_full_of_numbers")
+    assert drawn() == before
+    monkeypatch.delitem(sys.modules, module.__name__)
 
 
 @pytest.mark.parametrize("examples", [1, 7, 40])
