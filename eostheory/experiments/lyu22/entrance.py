@@ -98,13 +98,13 @@ def findings(settings: Settings, results: Results) -> list[Finding]:
             "" if entered else "the edge is not reached: begin later",
         ),
         Finding(
-            "of the stretches between crossings, those in which the train loss goes the way of its "
+            "share of the stretches between crossings in which the train loss goes the way of its "
             "sub-regime",
             "grows while 2 / effective rate is smaller, shrinks while it is larger",
-            f"{turns[0]} of {turns[1]}",
+            turns[0] / turns[1] if turns[1] else "no stretch",
             turns[0] > turns[1] / 2 if turns[1] else None,
-            "stretches of ten steps or more; over shorter ones the oscillation of period two "
-            "hides the trend; agrees where most do",
+            f"{turns[0]} of {turns[1]} stretches of ten steps or more; over shorter ones the "
+            "oscillation of period two hides the trend; agrees where most do",
         ),
         Finding(
             "least train loss",
