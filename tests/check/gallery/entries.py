@@ -32,8 +32,6 @@ PLAIN: Expected = {
     **FUNCTION,
     **dict.fromkeys(("scale-invariant", *SPHERICAL), NOT_APPLICABLE),
 }
-# Where the theory says nothing about the run (does it meet the edge? is alpha positive there?).
-OPEN: Expected = dict.fromkeys((*PREDICTIONS, *SPHERICAL), NO_FAILURE)
 # Of a loss that fails one of these no prediction is tried.
 EARLY = (
     "evaluates",
