@@ -183,7 +183,8 @@ CLAIMS = [
         simulate=figure_9,
         examples=ONCE,
         rests_on=("lyu22/appP2.setup",),
-        reading=DIGITS + AFTER,
+        reading=DIGITS + AFTER + "; first weights of seed 0 (so it is with seed 1; with seed 2 "
+        "one of six late records equals that step's)",
     ),
     Claim(
         id="lyu22/fig-11",
