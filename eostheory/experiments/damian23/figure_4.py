@@ -85,5 +85,7 @@ TRANSFORMER = experiment(
     "normalization comes first in a layer, and the activation is GELU (the authors' code: "
     "normalization last, swish). The digits' rows are its words. Narrow networks are far from "
     "quadratic along u: with width 8 and eta = 0.005 the prediction explains 0.65, 0.67 and 0.53 "
-    "of loss, sharpness and distance in the first 40 steps.",
+    "of loss, sharpness and distance in the first 40 steps. With the defaults eq. (5) tracks the "
+    "first of three cycles; generalized=true, which has no quadratic expansion along u, explains "
+    "0.86, 0.67 and 0.89 over all 100 steps.",
 )
