@@ -92,7 +92,9 @@ CLAIMS = [
         examples=f.ONCE,
         reading=(
             f"{f.DIGITS}; two hidden layers, as the caption says; phases go by the mean of the "
-            "sharpness over two steps; 'quickly': in fewer steps than it took to rise from 2/eta"
+            "sharpness over two steps; 'quickly': in fewer steps than it took to rise from 2/eta; "
+            "for one draw of the weights: of others the sweep shows some whose sharpness falls in "
+            "a step before 2/eta, or which have gone through the phases only once when the run ends"
         ),
         waive=f.lax(QUICKLY, f.down, f.up) | f.level(AROUND),
     ),
