@@ -372,6 +372,14 @@ def run_experiment(
     elif describe:
         command.describe_experiment(name)
     elif grid:
+        unused = {
+            "--device": device,
+            "--json": to_json,
+            "--report-only": report_only,
+            "--changed-code": changed_code,
+        }
+        if given := ", ".join(option for option, value in unused.items() if value):
+            raise typer.BadParameter(f"a sweep does not take {given}")
         command.run_sweep(name, out, assignments or [], variant, grid, jobs, scheduler)
     else:
         command.run_experiment(

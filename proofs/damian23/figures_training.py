@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eostheory.agree.facts import always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.damian23.predicted_findings import (
     LARGER_PART,
@@ -24,8 +25,6 @@ from eostheory.experiments.damian23.predicted_findings import (
 )
 from eostheory.experiments.evidence import gather
 from eostheory.formula import Predicate, Statement, as_expr, vector
-
-from ._figures import always, line, observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +67,7 @@ def figure_4(network: str) -> Callable[[Sample], None]:
             tracked: np.array(shares) > LARGER_PART,
             nearer: run["error"][cycle] < run["deviation"][cycle],
         }
-        observe(sample, facts, {})
+        observe_counts(sample, facts, {})
         time = flow["time"] / found.settings.eta
         others = {
             "loss": [line("constrained trajectory", step, reference)],
@@ -102,7 +101,7 @@ def figure_1(sample: Sample) -> None:
     edge = 2 / found.settings.eta
     # Of two steps, as figure 4 has it: the single ones oscillate, as x does.
     mean = run["mean sharpness"][1:] / edge
-    observe(sample, {rises: np.diff(way["sharpness"]) > 0}, {sharpness: mean})
+    observe_counts(sample, {rises: np.diff(way["sharpness"]) > 0}, {sharpness: mean})
     sample.predicate("hovers", _hovers)
     step = np.concatenate((way["step"], way["step"][-1] + run["step"][1:]))
     for name in ("sharpness", "loss"):
@@ -147,7 +146,7 @@ def figure_5(sample: Sample) -> None:
     rate = (np.diff(run["growth"]) / np.diff(step))[first:]
     one, several = (float(rate[at].mean()) for at in (unstable == 1, unstable >= 2))
     facts = {entered: order & comes.any(1), chaos: several > np.array([0, one])}
-    observe(sample, facts, {})
+    observe_counts(sample, facts, {})
     lines = [line(f"eigenvalue {i}", step, value) for i, value in enumerate(values, 1)]
     sample.plot("eigenvalues over 2/eta", "step", "eigenvalue eta/2", lines)
     sample.plot("training loss", "step", "loss", [line("loss", step, run["loss"])])

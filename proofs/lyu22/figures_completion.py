@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eostheory.agree.facts import always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import Evidence, gather
 from eostheory.formula import Predicate, Statement, as_expr, vector
 
-from ._figures import Array, Mask, always, edge, line, observe
+from ._figures import Array, Mask, edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def figure_1(sample: Sample) -> None:
         lowers: np.array([d["s3"][-1] / d["s2"][-1] < d["s3"][0] / d["s2"][0] for d in draws]),
         halves: np.array([d["test loss"][-1] < d["test loss"][0] / 2 for d in draws]),
     }
-    observe(sample, facts, {})
+    observe_counts(sample, facts, {})
     _panels(sample, first, rate, values=10)
 
 
@@ -80,7 +81,7 @@ def low_rank(sample: Sample) -> None:
         widens: np.array([g[-1] > g[0] for g in gaps]),
         softens: sharp[start + (len(sharp) - start) // 2 :] < sharp[start],
     }
-    observe(sample, facts, {})
+    observe_counts(sample, facts, {})
     for name, columns in (("test loss", [d["test loss"] for d in draws]), ("s2 - s3", gaps)):
         lines = [
             line(f"draw {i}", np.arange(len(y), dtype=float), y) for i, y in enumerate(columns)
@@ -149,7 +150,7 @@ def figure_7(sample: Sample) -> None:
         rows.append((together, bool(late > max(early, 0.0)), bool(test[-1] < test[last] / 2)))
         _column(sample, part.replace("-", " "), run, rate)
     masks: list[Mask] = list(np.array(rows).T)
-    observe(sample, dict(zip(FIGURE_7.values(), masks, strict=True)), {})
+    observe_counts(sample, dict(zip(FIGURE_7.values(), masks, strict=True)), {})
 
 
 def _column(sample: Sample, name: str, run: Mapping[str, Array], rate: Array) -> None:
@@ -184,7 +185,7 @@ def figure_12(sample: Sample) -> None:
     run = found.parts["close-up"]
     rate = edge(found.settings, run["length"])
     above = run["spherical sharpness"] / rate
-    observe(sample, {turns: _turns(run["train loss"], above > 1)}, {ratio: above})
+    observe_counts(sample, {turns: _turns(run["train loss"], above > 1)}, {ratio: above})
     sample.predicate("switches", _switches)
     _panels(sample, run, rate, values=10)
 

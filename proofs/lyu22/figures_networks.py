@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from eostheory.agree.facts import always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import Evidence, gather
 
-from ._figures import Array, always, edge, line, medians, observe
+from ._figures import Array, edge, medians
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -63,7 +64,7 @@ def _after_fitting(sample: Sample, found: Evidence) -> None:
     levels = np.append(sharp[fitted], medians(sharp[fitted + 1 :], PIECES))
     late = accuracy[fitted + (len(accuracy) - fitted) // 2 :]
     facts = (np.diff(levels) < 0, late > accuracy[fitted])
-    observe(sample, dict(zip(FIGURE_2.values(), facts, strict=True)), {})
+    observe_counts(sample, dict(zip(FIGURE_2.values(), facts, strict=True)), {})
     step = run["step"]
     sample.note(f"all training images are classified rightly from step {step[fitted]:.0f} on")
     shares = {name: 100 * run[name] for name in ("train accuracy", "test accuracy")}
@@ -99,7 +100,7 @@ def figure_11(sample: Sample) -> None:
     ratio = sharp / rate
     level = np.abs(np.log10(ratio)) < 0.5
     facts = (ratio[:FEW][~level[:FEW]] > DECADE, level[FEW:])
-    observe(sample, dict(zip(FIGURE_11.values(), facts, strict=True)), {})
+    observe_counts(sample, dict(zip(FIGURE_11.values(), facts, strict=True)), {})
     sample.note(f"spherical sharpness over 2 / effective rate: {ratio[0]:.3g} at first")
     sample.note(f"from step {FEW} on {ratio[FEW:].min():.3g} to {ratio[FEW:].max():.3g}")
     _edge(sample, "The first steps", run["step"], sharp, rate)
@@ -153,7 +154,7 @@ def figure_13(sample: Sample) -> None:
     period = float(np.median(gaps))
     beside = np.abs(loss[:, None] - gradient).min(axis=1) <= 2
     facts = (sharp > rate, gaps < 2 * period, beside)
-    observe(sample, dict(zip(FIGURE_13.values(), facts, strict=True)), {})
+    observe_counts(sample, dict(zip(FIGURE_13.values(), facts, strict=True)), {})
     sample.note(f"the loss has {len(loss)} peaks, {gaps.min()} to {gaps.max()} steps apart")
     step = run["step"] + MIDDLE
     _edge(sample, "2 / effective LR and spherical sharpness", step, sharp, rate)

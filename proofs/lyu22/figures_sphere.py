@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eostheory.agree.facts import always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.formula import Equation, Expr, exp, scalar
 
 from ._energy import Well, period, states_at
-from ._figures import always, edge, line, observe
+from ._figures import edge
 
 if TYPE_CHECKING:
     from eostheory.agree import Sample
@@ -60,7 +61,7 @@ def figure_4(sample: Sample) -> None:
         downward: np.diff(z[begin:]) < 0,
         arrives: np.abs(z[-len(z) // 10 :]) < abs(z[begin]) / 10,
     }
-    observe(sample, facts, {})
+    observe_counts(sample, facts, {})
     sample.note(f"the edge begins at step t_1 = {step[begin]:.0f}, at z = {z[begin]:.3f}")
     path = line("direction", np.degrees(np.arctan2(y, x)), z)
     gamma = {"label": "minimizers", "x": [45, 45], "y": [0, 0.8]}

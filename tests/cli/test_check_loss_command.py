@@ -45,7 +45,7 @@ def loud(w):
 
 def slow(w):
     print("slow", flush=True)
-    time.sleep(0.2)
+    time.sleep(0.05)
     return (w**2).sum()
 """
 

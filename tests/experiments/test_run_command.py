@@ -69,3 +69,10 @@ def test_a_sweep_is_not_started_many_times(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert command(["run", "lyu22/fig-4", "--sweep", "eta"]) == 2
     assert "without torchrun" in capsys.readouterr().err
+
+
+def test_a_sweep_refuses_what_it_would_ignore(tmp_path, capsys):
+    given = ["--sweep", "eta=0.1", "--out", str(tmp_path / "out"), "--json", "--device", "cuda"]
+    assert command(["run", "damian23/fig-2", *given]) == 2
+    assert "--device, --json" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -70,6 +70,7 @@ def run(settings: DynamicsSettings, session: Session) -> None:
     if all(session.finished(part) is not None for part in parts(settings)):
         return
     objective, start = problem(settings, session.device)
+    objective = session.share(objective)
     eta = settings.eta
     with session.follow("approach", settings.before + 1):
         # Finished or not: it returns the edge, from its checkpoint if it can.
@@ -122,6 +123,7 @@ def experiment(
         claims=(name, *also),
         settings=settings,
         run=run,
+        shared=True,
         parts=parts,
         plots=(
             Plot(

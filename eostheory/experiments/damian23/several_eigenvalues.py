@@ -83,6 +83,7 @@ def run(settings: Settings, session: Session) -> None:
     if session.finished("descent") is not None:
         return
     objective, start = problem(settings, session.device, PRECISIONS[settings.precision])
+    objective = session.share(objective)
     with session.follow("descent", rows(settings)):
         gradient_descent(
             objective,
@@ -197,6 +198,7 @@ EXPERIMENT = Experiment(
     claims=("damian23/fig-5",),
     settings=Settings,
     run=run,
+    shared=True,
     parts=lambda settings: {"descent": rows(settings)},
     plots=(
         Plot(

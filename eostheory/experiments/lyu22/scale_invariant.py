@@ -79,6 +79,7 @@ def figure(
         claims=claims,
         settings=settings,
         run=lambda chosen, session: run(chosen, network, session),
+        shared=True,
         parts=lambda chosen: {"descent": chosen.steps // chosen.every + 1},
         plots=(Plot("panels", caption, draw),),
         findings=lambda chosen, results: findings(chosen, results, printed),
@@ -138,7 +139,7 @@ def run(settings: Common, network: Network, session: Session) -> None:
     ready = prepared(settings, network, session.device)
     with session.follow("descent", settings.steps // settings.every + 1):
         gradient_descent(
-            ready.objective,
+            session.share(ready.objective),
             ready.start,
             settings.eta,
             settings.steps,
