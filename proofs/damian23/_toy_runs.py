@@ -68,7 +68,7 @@ def constrained_path(sample: Sample) -> None:
 def above_and_below(sample: Sample) -> None:
     """The sharpness a little below and a little above the trajectory."""
     toy = Toy.drawn(sample)
-    height = float(10.0 ** Draw(seed_of(sample)).uniform(-5.0, 0.0, 1)[0])
+    height = float(10.0 ** Draw(seed_of(sample)).uniform(-8.0, 0.0, 1)[0])
     found: Table = {}
     for symbol, level in ((S_down, -height), (S_up, height)):
         at = torch.tensor([0.0, level, 0.3], dtype=torch.float64)
