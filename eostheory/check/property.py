@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from eostheory.check.draws import secluded
 from eostheory.check.finding import (
     Counterexample,
     InputError,
@@ -245,7 +244,7 @@ def search(trial: Trial, inputs: Mapping[str, Any], count: int) -> None:
     )(test)
     test = hypothesis.seed(zlib.crc32(f"{trial.context.seed}:{trial.name}".encode()))(test)
     try:
-        with secluded(), no_local_constants(), warnings.catch_warnings():
+        with no_local_constants(), warnings.catch_warnings():
             warnings.simplefilter("ignore", errors.HypothesisWarning)
             test()
     except (_Found, _Enough, errors.Flaky):
