@@ -27,7 +27,7 @@ def test_a_refuted_claim_brings_lines_that_reproduce_it():
     assert "grad_L_t" in output
 
 
-@pytest.mark.parametrize("claim_id", ["damian23/lemma-33", "li22/fig-4"])
+@pytest.mark.parametrize("claim_id", ["damian23/lemma-33", "li22/fig-15"])
 def test_an_unknown_or_open_claim_is_an_error(claim_id):
     with pytest.raises(UnknownClaim, match=claim_id):
         eostheory.judge(claim_id)

@@ -12,9 +12,9 @@ def no_local_constants() -> Iterator[None]:
     """Keep Hypothesis from drawing numbers that it reads from the source of imported modules.
 
     Good for finding bugs, bad for a verdict: the same seed would give other instances in another
-    process, or after any change of any file.  Nor are these numbers kept in ``.hypothesis``, a folder
-    of the current one.  It is no public option: releases that do it otherwise are left as they
-    are, and draw well, if not always the same.
+    process, or after any change of any file.  Nor are these numbers kept in ``.hypothesis``, a
+    folder of the current one.  It is no public option: releases that do it otherwise are left as
+    they are, and draw well, if not always the same.
     """
     providers: Any
     try:
