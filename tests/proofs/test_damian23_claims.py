@@ -56,17 +56,15 @@ def test_every_listed_claim_of_section_4_and_appendix_b_is_encoded() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("claim_id", sorted(CLAIMS))
-def test_a_claim_has_its_verdict_and_no_change_of_it_goes_unnoticed(claim_id: str) -> None:
+@pytest.mark.parametrize("claim_id", sorted(REFUTED))
+def test_a_false_statement_is_refuted_and_no_change_of_its_correction_goes_unnoticed(
+    claim_id: str,
+) -> None:
     record = judge(CLAIMS[claim_id], LIBRARY.entries[claim_id], QUICK)
-    if claim_id in REFUTED:
-        assert record["verdict"] == "refuted"
-        assert record["nature"] == REFUTED[claim_id]
-        assert record["corrected"]["verdict"] == "proved"
-        assert record["witness"]["lhs"] != record["witness"]["rhs"]
-    else:
-        definition = LIBRARY.entries[claim_id].check == "definition"
-        assert record["verdict"] == ("assumed" if definition else "proved")
+    assert record["verdict"] == "refuted"
+    assert record["nature"] == REFUTED[claim_id]
+    assert record["corrected"]["verdict"] == "proved"
+    assert record["witness"]["lhs"] != record["witness"]["rhs"]
     for score in record["mutants"].values():
         assert score["total"] > 0
         assert [s for s in score["survivors"] if not s["reason"]] == []
