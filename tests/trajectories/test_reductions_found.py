@@ -38,7 +38,7 @@ from eostheory.trajectories.rules_losses import (
 )
 from eostheory.trajectories.simulation import simulate
 from proofs.engine import _reductions as letters
-from proofs.engine import reductions as claims
+from proofs.engine import reductions_batch_norm, reductions_network
 
 ETA, DECAY = Symbol("eta", positive=True), Symbol("weight_decay", nonnegative=True)
 
@@ -102,7 +102,7 @@ def test_the_builder_of_networks_writes_the_proved_update_for_every_rank():
             "n": sympy.Integer(n),
             "m": sympy.Integer(m),
         }
-        proved = claims.in_span
+        proved = reductions_network.in_span
         # the claim's step, put into the claim's update
         step = {letters.u_r: proved["step"].rhs}
         after = {
@@ -143,11 +143,13 @@ def test_the_builder_of_normalised_regressions_writes_the_proved_update():
             "rest": sympy.Integer(0),
             "null": Matrix(built.state[r:]),
         }
-        parts = (exact_value(claims.normalised[k].rhs, values) for k in ("s", "null"))
+        parts = (
+            exact_value(reductions_batch_norm.normalised[k].rhs, values) for k in ("s", "null")
+        )
         wanted = [entry for part in parts for entry in part]
         for found, exact in zip(spelled_out(built), wanted, strict=True):
             assert sympy.simplify(found - exact) == 0
-        loss = exact_value(claims.normalised["loss"].rhs, values)
+        loss = exact_value(normalised["loss"].rhs, values)
         assert sympy.simplify(dict(built.record)["loss"] - loss) == 0
 
 
