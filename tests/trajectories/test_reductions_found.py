@@ -149,7 +149,7 @@ def test_the_builder_of_normalised_regressions_writes_the_proved_update():
         wanted = [entry for part in parts for entry in part]
         for found, exact in zip(spelled_out(built), wanted, strict=True):
             assert sympy.simplify(found - exact) == 0
-        loss = exact_value(normalised["loss"].rhs, values)
+        loss = exact_value(reductions_batch_norm.normalised["loss"].rhs, values)
         assert sympy.simplify(dict(built.record)["loss"] - loss) == 0
 
 
