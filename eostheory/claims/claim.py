@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from eostheory.claims.verdict import PROFILES
 from eostheory.formula import (
     Equation,
     Inequality,
@@ -66,6 +67,8 @@ class Claim:
         rests_on: ids used beyond those that the derivation names.
         examples: instances per profile (default 6, 20 and 100).
         budget: seconds after which the suite gives the claim up.
+        since: the least profile that judges it: quick, default or thorough.  A run in a lesser one
+            leaves it out, unless it is named.
 
     Raises:
         ClaimError: no witness, no part, symbols of one name and two shapes, a correction
@@ -85,8 +88,11 @@ class Claim:
     rests_on: tuple[str, ...] = ()
     examples: Mapping[str, int] = field(default_factory=dict)
     budget: float = 120.0
+    since: str = PROFILES[0]
 
     def __post_init__(self) -> None:
+        if self.since not in PROFILES:
+            raise ClaimError(f"{self.id}: since={self.since!r}; profiles are {', '.join(PROFILES)}")
         if self.derive is None and self.simulate is None:
             raise ClaimError(f"{self.id}: no witness; give derive=, simulate= or both")
         if not self.parts:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from eostheory.formula import Equation, OrderBound, Statement
 
+PROFILES = ("quick", "default", "thorough")
+"""How thoroughly to judge, each more than the one before."""
+
 
 class Verdict(StrEnum):
     """What a run has found out about a claim."""

@@ -60,6 +60,13 @@ def print_summary(report: Mapping[str, Any], console: Console) -> None:
             f"\n{len(below)} below the demanded level, {summary.get('level')}: {shown}",
             markup=False,
         )
+    if later := list(summary.get("postponed") or ()):
+        what = "1 claim is" if len(later) == 1 else f"{len(later)} claims are"
+        console.print(
+            f"\n{what} for a greater profile than this one, such as {later[0]}: choose it with "
+            "--profile, or name the claim.",
+            markup=False,
+        )
     code = int(summary.get("exit_code") or 0)
     counts = [f"{len(attention)} need attention"] if attention else []
     counts += [f"{len(known)} refuted as expected"] if known else []

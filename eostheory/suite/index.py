@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eostheory.claims.catalogue import CatalogueEntry, nearest
+from eostheory.claims.verdict import PROFILES
 from eostheory.suite import worker
 from eostheory.suite.cache import Cache
 from eostheory.suite.crew import Crew, Outcome, Task
@@ -25,6 +26,7 @@ class Encoding:
     Attributes:
         digest: hash of the script and all it depends on.
         import_seconds: how long importing the script took.
+        since: the least profile that judges the claim.
         error: traceback if the script cannot be imported.
     """
 
@@ -34,6 +36,7 @@ class Encoding:
     budget: float = 0.0
     import_seconds: float = 0.0
     error: str = ""
+    since: str = PROFILES[0]
 
     @property
     def group(self) -> str:
@@ -98,7 +101,8 @@ def _assemble(
         if not value["error"]:
             seconds = _number(value["seconds"])
             for item in _items(value):
-                new = Encoding(folder, name, digest, _number(item["budget"]), seconds)
+                budget, since = _number(item["budget"]), str(item.get("since", PROFILES[0]))
+                new = Encoding(folder, name, digest, budget, seconds, since=since)
                 _add(index, entries, str(item["id"]), new)
     for (folder, name), digest in digests.items():
         error = str(found[folder, name]["error"] or "")

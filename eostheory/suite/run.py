@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import eostheory
-from eostheory.claims.verdict import Verdict
+from eostheory.claims.verdict import PROFILES, Verdict
 from eostheory.suite import worker
 from eostheory.suite.cache import Cache, default_folder
 from eostheory.suite.crew import Crew, Outcome, Task
@@ -61,6 +61,10 @@ class Request:
     strict: bool = False
     cache: Path | None = field(default_factory=default_folder)
     reuse: bool = True
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise ValueError(f"unknown profile {self.profile!r}; known: {', '.join(PROFILES)}")
 
     @property
     def settings(self) -> dict[str, object]:
@@ -125,6 +129,7 @@ class _Run:
         self.index = Index()
         self.results = Results(self.cache, self.entries, self.index, request.settings)
         self.records: dict[str, Record] = {}
+        self.postponed: list[str] = []
         self.total = 0
         self.interrupted = False
         self.began = time.perf_counter()
@@ -133,6 +138,13 @@ class _Run:
         chosen = select(self.entries, self.request.selection)
         self.index = build_index(self.library, self.crew, self.cache)
         self.results = Results(self.cache, self.entries, self.index, self.request.settings)
+        self.postponed = [i for i in chosen if self._is_for_later(i)]
+        chosen = [i for i in chosen if i not in set(self.postponed)]
+        if not chosen:
+            raise NothingSelected(
+                f"what is selected ({self.postponed[0]}, ...) is for a greater profile than "
+                f"{self.request.profile}; choose it with --profile, or name the claims"
+            )
         plan = [i for i in topological(self.entries, chosen) if self._to_judge(i)]
         self.total = len(plan)
         self._emit(
@@ -163,6 +175,13 @@ class _Run:
         self.cache.prune()
         self._emit(RunFinished(report))
         return report
+
+    def _is_for_later(self, name: str) -> bool:
+        """Whether a greater profile is for the claim, and nobody has named it."""
+        encoding = self.index.claims.get(name)
+        if encoding is None or name in self.request.selection.patterns:
+            return False
+        return encoding.since in PROFILES[PROFILES.index(self.request.profile) + 1 :]
 
     def _to_judge(self, name: str) -> bool:
         """Only un-encoded claims are open, so that verdict needs no judging."""
@@ -234,6 +253,7 @@ class _Run:
             broken=self.index.broken,
             interrupted=self.interrupted,
         )
+        summary["postponed"] = self.postponed
         summary["seconds"] = round(time.perf_counter() - self.began, 3)
         return {
             "schema": SCHEMA,

@@ -59,7 +59,7 @@ def warm_up() -> int:
 
 
 def index_script(folder: str, script: str) -> dict[str, Any]:
-    """What a script encodes: ``claims`` with ``id`` and ``budget``, or ``error``, a traceback."""
+    """What a script encodes: ``claims`` with what the suite needs of each, or ``error``."""
     started = time.perf_counter()
     output = io.StringIO()
     try:
@@ -67,7 +67,7 @@ def index_script(folder: str, script: str) -> dict[str, Any]:
             claims = claims_of_script(Path(folder), script)
     except BaseException as failure:  # a script may raise anything, SystemExit included
         return {"claims": [], "seconds": 0.0, "error": _traceback(failure, output)}
-    found = [{"id": c.id, "budget": float(c.budget)} for c in claims]
+    found = [{"id": c.id, "budget": float(c.budget), "since": c.since} for c in claims]
     return {"claims": found, "seconds": time.perf_counter() - started, "error": None}
 
 

@@ -133,6 +133,7 @@ CLAIMS = [
         statement=FIGURE_2,
         simulate=figure_2,
         examples={"quick": 1, "default": 1, "thorough": 1},
+        since="default",
         rests_on=("damian23/appB.toy-model",),
         reading=(
             "the sharpness above or below 2/eta, rising or falling, makes four stages; for this "
@@ -144,6 +145,7 @@ CLAIMS = [
         statement=FIGURE_3_LEFT,
         simulate=figure_3_left,
         examples={"quick": 1, "default": 1, "thorough": 1},
+        since="default",
         rests_on=("damian23/eq-4", "damian23/lemma-3"),
         reading=(
             "'larger' is: the curve encloses that of every greater X(0); all curves begin on "
@@ -155,6 +157,7 @@ CLAIMS = [
         statement=FIGURE_3_RIGHT,
         simulate=figure_3_right,
         examples={"quick": 1, "default": 1, "thorough": 1},
+        since="default",
         rests_on=("damian23/eq-4", "damian23/lemma-3"),
         reading=(
             "the stages are those of figure 2, with Y for the sharpness less 2/eta and X for |x|; "

@@ -164,6 +164,7 @@ CLAIMS = [
             statement=FIGURE_4,
             simulate=figure_4(network),
             examples=ONCE,
+            since="default",
             budget=BUDGET,
             rests_on=("damian23/lemma-4", "damian23/thm-1"),
             reading=(
@@ -183,6 +184,7 @@ CLAIMS = [
         statement=FIGURE_1,
         simulate=figure_1,
         examples=ONCE,
+        since="default",
         budget=BUDGET,
         reading=(
             f"{DIGITS}CIFAR-10, so that the printed step (2200) and level (100) are not judged; "
@@ -196,6 +198,7 @@ CLAIMS = [
         statement=FIGURE_5,
         simulate=figure_5,
         examples=ONCE,
+        since="default",
         budget=BUDGET,
         reading=(
             f"{DIGITS}the data of the figure, which the paper does not name; 'chaotic' is measured "

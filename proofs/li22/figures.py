@@ -90,6 +90,7 @@ CLAIMS = [
         statement=FIGURE_1,
         simulate=figure_1,
         examples=f.ONCE,
+        since="default",
         reading=(
             f"{f.DIGITS}; two hidden layers, as the caption says; phases go by the mean of the "
             "sharpness over two steps; 'quickly': in fewer steps than it took to rise from 2/eta; "
@@ -103,6 +104,7 @@ CLAIMS = [
         statement={"most of the time in the same direction": f.TOGETHER, EDGE: f.REACHED},
         simulate=figure_2,
         examples=f.ONCE,
+        since="default",
         reading=(
             f"{f.DIGITS}; of the panels only the ResNet18 is named, for which a small ResNet "
             "stands; the others are a linear and a tanh network; 'most of the time' is more than "
@@ -115,6 +117,7 @@ CLAIMS = [
         statement=FIGURE_3A,
         simulate=figure_3a,
         examples=f.ONCE,
+        since="default",
         reading=f"{f.DIGITS}; 'negligible' and 'far below': less than half, at every step",
     ),
     Claim(
@@ -122,6 +125,7 @@ CLAIMS = [
         statement=FIGURE_3B,
         simulate=figure_3b,
         examples=f.ONCE,
+        since="default",
         reading=(
             f"{f.DIGITS}; 'more steadily': all its rises, added up, over the value at the start, "
             "are less than those of the loss"

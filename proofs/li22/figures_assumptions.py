@@ -147,6 +147,7 @@ CLAIMS = [
         statement=FIGURE_13,
         simulate=figure_13,
         examples=f.ONCE,
+        since="default",
         budget=240.0,
         reading=(
             f"{f.DIGITS}; 'much smaller': less than half, at every step; 'hardly increases' is not "
@@ -158,6 +159,7 @@ CLAIMS = [
         statement=FIGURE_14,
         simulate=figure_14,
         examples=f.ONCE,
+        since="default",
         budget=240.0,
         reading=(
             f"{f.DIGITS}; the caption says 2/eta, the text 1/eta; 'much smaller': less than half, "
@@ -170,6 +172,7 @@ CLAIMS = [
         statement=FIGURE_17,
         simulate=figure_17,
         examples=f.ONCE,
+        since="default",
         budget=240.0,
         reading=(
             f"{f.DIGITS}; the architectures are not named: four of appendix A, as wide as printed. "
@@ -184,6 +187,7 @@ CLAIMS = [
         statement=FIGURE_20,
         simulate=figure_20,
         examples=f.ONCE,
+        since="default",
         reading=(
             f"{f.DIGITS}; 'of order 1/m', 'almost 24/m in all these experiments': the largest "
             "m |Gamma| differs by less than a factor of two, while the width does by five; 24 is "

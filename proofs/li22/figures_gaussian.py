@@ -77,6 +77,7 @@ CLAIMS = [
         statement=FIGURE_11,
         simulate=figure_11,
         examples=f.ONCE,
+        since="default",
         reading=(
             "fewer data of a smaller dimension, about as many examples to an entry as printed; "
             "'within tens of epochs': from the hundredth step on, the loss is less than a "
@@ -89,6 +90,7 @@ CLAIMS = [
         statement=FIGURE_12,
         simulate=figure_12,
         examples=f.ONCE,
+        since="default",
         reading=(
             "mean and covariance are those of the digits, 20 examples and v16 stand for 500 and "
             "v400; that random labels on Gaussian data and the images show 'a similar degree' of "

@@ -54,6 +54,7 @@ CLAIMS = [
         statement=CYCLIC,
         simulate=figure("quick"),
         examples=f.ONCE,
+        since="default",
         reading=f"{f.DIGITS}; {STEADILY}; the four phases are 'quite apparent'",
         waive=f.lax(STEADY, f.rest_rises, f.loss_rises),
     ),
@@ -63,6 +64,7 @@ CLAIMS = [
             statement=CONNECTED,
             simulate=figure(f"fig-{number}", early=True),
             examples=f.ONCE,
+            since="default",
             reading=(
                 f"{f.DIGITS}; {STEADILY}{RELU if number == 6 else ''}; that anomalies become more "
                 "frequent later is left to the findings: no number is printed, the run is short"
@@ -77,6 +79,7 @@ CLAIMS = [
             statement=CYCLIC,
             simulate=figure(f"fig-{number}"),
             examples=f.ONCE,
+            since="default",
             reading=(
                 f"{f.DIGITS}; {STEADILY}; the text, not the caption, says that the four phases are "
                 "'also valid' in the first few oscillations; the run shows the first one"

@@ -210,6 +210,7 @@ CLAIMS = [
         statement=FIGURE_1,
         simulate=figure_1,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/eq-1", "lyu22/appP1.train-loss"),
         reading=SMALL + "'drops significantly' and 'decreases' are read as: to less than half, "
         "the sharpness in the second half of the time after it met 2/eta, the test loss in the "
@@ -220,6 +221,7 @@ CLAIMS = [
         statement=LOW_RANK,
         simulate=low_rank,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/appP1.train-loss",),
         reading=SMALL + "from where the train loss leaves zero to the end of the run; 160 entries "
         "are known, as with fewer the gap hardly grows for a matrix as small",
@@ -229,6 +231,7 @@ CLAIMS = [
         statement=FIGURE_7,
         simulate=figure_7,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/appP1.train-loss",),
         reading=SMALL + "two numbers of entries stand for 400 to 1600; 'starts' is where a "
         "twentieth is lost since the sharpness met 2/eta, 'significantly' a half in the end",
@@ -238,6 +241,7 @@ CLAIMS = [
         statement=FIGURE_12,
         simulate=figure_12,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/appP1.train-loss",),
         reading=SMALL + "that one causes the other is read as: in each of the two sub-regimes of "
         "appendix P.3 the loss goes the way that they say",

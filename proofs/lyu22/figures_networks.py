@@ -175,6 +175,7 @@ CLAIMS = [
         statement=FIGURE_2,
         simulate=figure_2,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/eq-1", "lyu22/appP2.setup"),
         reading=DIGITS + AFTER,
     ),
@@ -183,6 +184,7 @@ CLAIMS = [
         statement=FIGURE_2,
         simulate=figure_9,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/appP2.setup",),
         reading=DIGITS + AFTER + "; first weights of seed 0 (so it is with seed 1; with seed 2 "
         "one of six late records equals that step's)",
@@ -192,6 +194,7 @@ CLAIMS = [
         statement=FIGURE_11,
         simulate=figure_11,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/appP2.setup",),
         reading=DIGITS + "'much larger' is more than ten times, 'the same level' the same power of "
         "ten, 'a few' fewer than five; 30 steps stand for 1500",
@@ -201,6 +204,7 @@ CLAIMS = [
         statement=FIGURE_13,
         simulate=figure_13,
         examples=ONCE,
+        since="default",
         rests_on=("lyu22/appP2.setup",),
         reading=DIGITS + "36 steps from step 200 on stand for 200 in the middle of the training; "
         "peaks are those of the mean of two consecutive steps; 'periodically' is read as: the next "

@@ -137,6 +137,7 @@ CLAIMS = [
         statement=FIGURE_4,
         simulate=figure_4,
         examples={"quick": 1, "default": 1, "thorough": 1},
+        since="default",
         rests_on=("lyu22/appF.loss", "lyu22/appF.setup"),
         reading="t_1 is the first step at which 2/eta is below the sharpness of the minimizer "
         "(s, s, z) near by; the effective LR is followed from the first step on, which the large "
@@ -148,6 +149,7 @@ CLAIMS = [
         statement=FIGURE_6,
         simulate=figure_6,
         examples={"quick": 1, "default": 1, "thorough": 1},
+        since="default",
         rests_on=("lyu22/eq-16", "lyu22/appH2.potential"),
         reading="Periodic: after some time position and velocity are what they were. K = 2 and "
         "C_b = 1 are written out in the potential.",

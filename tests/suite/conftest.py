@@ -19,12 +19,12 @@ def judge(claim, entry, settings):
 eostheory.claims.judge = judge
 x = scalar("x")
 
-def claim(name, record="proved", budget=20.0, **more):
+def claim(name, record="proved", budget=20.0, since="quick", **more):
     def derive(settings):
         if callable(record):
             return record(settings)
         return {"id": name, "verdict": record, **more}
-    return Claim(name, Equation(x, x), derive=derive, budget=budget)
+    return Claim(name, Equation(x, x), derive=derive, budget=budget, since=since)
 '''
 
 IMPORTS = "from ._helper import claim\n"

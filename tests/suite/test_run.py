@@ -227,6 +227,29 @@ def test_a_script_that_uses_more_than_what_judges_depends_on_all_of_it(paper, mo
     assert digest_of(paper.folder, "s.py") == plain
 
 
+LATER = """
+CLAIMS = [claim("p/a", lambda _: None), claim("p/b", lambda _: None, since="default")]
+"""
+
+
+def test_what_a_greater_profile_judges_is_left_out_and_named(paper):
+    paper.lists("p/a", "p/b").script("s.py", LATER)
+    report = paper.run(profile="quick")
+    assert [c["id"] for c in report["claims"]] == ["p/a"]
+    assert report["summary"]["postponed"] == ["p/b"]
+    assert set(paper.records(profile="default")) == {"p/a", "p/b"}
+    named = paper.run(profile="quick", selection=Selection(patterns=("p/b",)))
+    assert [c["id"] for c in named["claims"]] == ["p/b"]
+    assert named["summary"]["postponed"] == []
+    with pytest.raises(NothingSelected, match=r"p/b.*--profile"):
+        paper.run(profile="quick", selection=Selection(patterns=("p/b*",)))
+
+
+def test_an_unknown_profile_is_named(paper):
+    with pytest.raises(ValueError, match="'fast'; known: quick"):
+        paper.run(profile="fast")
+
+
 def test_an_expectation_or_a_comment_in_the_list_does_not_cost_the_results(paper):
     paper.lists("p/a").script("s.py", COUNTING)
     paper.records()
