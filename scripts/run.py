@@ -48,8 +48,10 @@ def main(arguments: "list[str]") -> int:
     python = environment()
     install(python)
     if arguments[0] == "test":
-        # all tests on all cores; with options of your own, exactly those
-        chosen = arguments[1:] or ["-n", "auto", "--dist", "worksteal"]
+        # All tests on all cores, with one worker more as some tests wait for other processes; with
+        # options of your own, exactly those.
+        workers = str((os.cpu_count() or 1) + 1)
+        chosen = arguments[1:] or ["-n", workers, "--dist", "worksteal"]
         command = [python, "-m", "pytest", *chosen]
     else:
         command = [python, "-m", "eostheory", *arguments]

@@ -1,9 +1,9 @@
 """Every loss of the gallery gets the findings that are right for it: no miss, no false alarm.
 
-Losses that are cheap to check (below a second) are tried with three seeds, the others with one of
-them, another one for each: seeds draw the inputs of properties and the starts of the search for
-minimizers, but real runs go from where they start.  ``EOSTHEORY_GALLERY=all`` tries all of them,
-the one of full size too, with all seeds, and with the default profile: an hour.
+Each is tried with one of three seeds, another one from loss to loss: seeds draw the inputs of
+properties and the starts of the search for minimizers, but real runs go from where they start.
+``EOSTHEORY_GALLERY=all`` tries all of them, the one of full size too, with all seeds, and with the
+default profile: an hour.
 """
 
 import importlib.util
@@ -35,8 +35,8 @@ ENTRIES = [entry for entry in gallery.GALLERY.values() if ALL or not entry.slow]
 
 
 def seeds_of(entry):
-    """All seeds where that is cheap, else one."""
-    if ALL or entry.cheap:
+    """All seeds, or one."""
+    if ALL:
         return SEEDS
     return (SEEDS[ENTRIES.index(entry) % len(SEEDS)],)
 

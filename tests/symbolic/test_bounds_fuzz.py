@@ -119,7 +119,7 @@ BUGS = {
 def test_the_fuzz_catches_a_planted_bug(bug, monkeypatch):
     owner, name, wrong = BUGS[bug]
     monkeypatch.setattr(owner, name, wrong)
-    for seed in range(8):
+    for seed in (0, 4, 1, 2, 3, 5, 6, 7):  # the two that find all come first, or nearly
         try:
             if fuzz_bounds(seed, rounds=30) is not None:
                 return

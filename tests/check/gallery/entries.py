@@ -32,16 +32,6 @@ PLAIN: Expected = {
     **FUNCTION,
     **dict.fromkeys(("scale-invariant", *SPHERICAL), NOT_APPLICABLE),
 }
-# Of a loss that fails one of these no prediction is tried.
-EARLY = (
-    "evaluates",
-    "deterministic",
-    "pure",
-    "double-precision",
-    "differentiable",
-    "gradient",
-    "hessian",
-)
 # Without a lower bound there is no minimizer, which a search cannot prove.
 UNBOUNDED: Expected = {"minimizer-manifold": UNKNOWN}
 # A network as a module.
@@ -61,7 +51,6 @@ class Entry:
         expected: status, or statuses, of the checks that do not simply pass or fall with another.
         applies: verdicts on theorems, by id.
         says: words of the message of a check.
-        cheap: takes less than three seconds.
         slow: takes minutes.
     """
 
@@ -71,7 +60,6 @@ class Entry:
     expected: Expected = field(default_factory=dict)
     applies: Mapping[str, str] = field(default_factory=dict)
     says: Mapping[str, str] = field(default_factory=dict)
-    cheap: bool = False
     slow: bool = False
 
     def __str__(self) -> str:
@@ -91,7 +79,7 @@ GALLERY: dict[str, Entry] = {}
 def enter(name: str, make: Callable[[], Any], expected: Expected = PLAIN, /, **more: Any) -> None:
     """Put an entry into the gallery; ``more`` beyond the fields of an entry are options."""
     assert name not in GALLERY, name
-    known = {k: more.pop(k) for k in ("applies", "says", "cheap", "slow") if k in more}
+    known = {k: more.pop(k) for k in ("applies", "says", "slow") if k in more}
     GALLERY[name] = Entry(name, make, more, expected, **known)
 
 
