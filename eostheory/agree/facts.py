@@ -18,6 +18,9 @@ from eostheory.formula import Equation, scalar
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+ONCE = {"quick": 1, "default": 1, "thorough": 1}
+"""Instances per profile of a claim about one run."""
+
 
 def always(name: str, among: str, fact: str) -> Equation:
     r"""That as many records show a fact as there are.

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.path import Path
 
 from eostheory.agree import Measured
+from eostheory.agree.facts import ONCE
 from eostheory.claims import Claim
 from eostheory.experiments.damian23.four_stages import STAGES, stages
 from eostheory.experiments.damian23.phase_portrait import gap_allowed, part_of
@@ -132,7 +133,7 @@ CLAIMS = [
         id="damian23/fig-2",
         statement=FIGURE_2,
         simulate=figure_2,
-        examples={"quick": 1, "default": 1, "thorough": 1},
+        examples=ONCE,
         since="default",
         rests_on=("damian23/appB.toy-model",),
         reading=(
@@ -144,7 +145,7 @@ CLAIMS = [
         id="damian23/fig-3.left",
         statement=FIGURE_3_LEFT,
         simulate=figure_3_left,
-        examples={"quick": 1, "default": 1, "thorough": 1},
+        examples=ONCE,
         since="default",
         rests_on=("damian23/eq-4", "damian23/lemma-3"),
         reading=(
@@ -156,7 +157,7 @@ CLAIMS = [
         id="damian23/fig-3.right",
         statement=FIGURE_3_RIGHT,
         simulate=figure_3_right,
-        examples={"quick": 1, "default": 1, "thorough": 1},
+        examples=ONCE,
         since="default",
         rests_on=("damian23/eq-4", "damian23/lemma-3"),
         reading=(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eostheory.agree.facts import always, line, observe_counts
+from eostheory.agree.facts import ONCE, always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.damian23.predicted_findings import (
     LARGER_PART,
@@ -152,7 +152,6 @@ def figure_5(sample: Sample) -> None:
     sample.plot("training loss", "step", "loss", [line("loss", step, run["loss"])])
 
 
-ONCE = {"quick": 1, "default": 1, "thorough": 1}
 BUDGET = 480.0
 """Seconds: a run takes ten on a core that does nothing else."""
 

@@ -25,7 +25,6 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Run = Mapping[str, Array]
 
-ONCE = {"quick": 1, "default": 1, "thorough": 1}
 DIGITS = (
     "digits 3 and 8 stand for the two classes of CIFAR-10, and 2/eta, which is not printed, is a "
     "multiple of the sharpness at the start"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eostheory.agree.facts import ONCE
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.formula import Equation, Inequality, Statement, scalar
@@ -89,7 +90,7 @@ CLAIMS = [
         id="li22/fig-1",
         statement=FIGURE_1,
         simulate=figure_1,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=(
             f"{f.DIGITS}; two hidden layers, as the caption says; phases go by the mean of the "
@@ -103,7 +104,7 @@ CLAIMS = [
         id="li22/fig-2",
         statement={"most of the time in the same direction": f.TOGETHER, EDGE: f.REACHED},
         simulate=figure_2,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=(
             f"{f.DIGITS}; of the panels only the ResNet18 is named, for which a small ResNet "
@@ -116,7 +117,7 @@ CLAIMS = [
         id="li22/fig-3a",
         statement=FIGURE_3A,
         simulate=figure_3a,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=f"{f.DIGITS}; 'negligible' and 'far below': less than half, at every step",
     ),
@@ -124,7 +125,7 @@ CLAIMS = [
         id="li22/fig-3b",
         statement=FIGURE_3B,
         simulate=figure_3b,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=(
             f"{f.DIGITS}; 'more steadily': all its rises, added up, over the value at the start, "

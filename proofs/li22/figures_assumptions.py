@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eostheory.agree.facts import ONCE
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.experiments.li22.alignment import SIMILAR
@@ -146,7 +147,7 @@ CLAIMS = [
         id="li22/fig-13",
         statement=FIGURE_13,
         simulate=figure_13,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         budget=240.0,
         reading=(
@@ -158,7 +159,7 @@ CLAIMS = [
         id="li22/fig-14",
         statement=FIGURE_14,
         simulate=figure_14,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         budget=240.0,
         reading=(
@@ -171,7 +172,7 @@ CLAIMS = [
         id="li22/fig-17",
         statement=FIGURE_17,
         simulate=figure_17,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         budget=240.0,
         reading=(
@@ -186,7 +187,7 @@ CLAIMS = [
         id="li22/fig-20",
         statement=FIGURE_20,
         simulate=figure_20,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=(
             f"{f.DIGITS}; 'of order 1/m', 'almost 24/m in all these experiments': the largest "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eostheory.agree.facts import ONCE
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.experiments.li22.anisotropic import TITLES
@@ -76,7 +77,7 @@ CLAIMS = [
         id="li22/fig-11",
         statement=FIGURE_11,
         simulate=figure_11,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=(
             "fewer data of a smaller dimension, about as many examples to an entry as printed; "
@@ -89,7 +90,7 @@ CLAIMS = [
         id="li22/fig-12",
         statement=FIGURE_12,
         simulate=figure_12,
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=(
             "mean and covariance are those of the digits, 20 examples and v16 stand for 500 and "

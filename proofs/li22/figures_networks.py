@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from eostheory.agree.facts import ONCE
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.experiments.li22.facts import first_oscillation
@@ -53,7 +54,7 @@ CLAIMS = [
         id="li22/fig-4",
         statement=CYCLIC,
         simulate=figure("quick"),
-        examples=f.ONCE,
+        examples=ONCE,
         since="default",
         reading=f"{f.DIGITS}; {STEADILY}; the four phases are 'quite apparent'",
         waive=f.lax(STEADY, f.rest_rises, f.loss_rises),
@@ -63,7 +64,7 @@ CLAIMS = [
             id=f"li22/fig-{number}",
             statement=CONNECTED,
             simulate=figure(f"fig-{number}", early=True),
-            examples=f.ONCE,
+            examples=ONCE,
             since="default",
             reading=(
                 f"{f.DIGITS}; {STEADILY}{RELU if number == 6 else ''}; that anomalies become more "
@@ -78,7 +79,7 @@ CLAIMS = [
             id=f"li22/fig-{number}",
             statement=CYCLIC,
             simulate=figure(f"fig-{number}"),
-            examples=f.ONCE,
+            examples=ONCE,
             since="default",
             reading=(
                 f"{f.DIGITS}; {STEADILY}; the text, not the caption, says that the four phases are "

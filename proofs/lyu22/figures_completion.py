@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eostheory.agree.facts import always, line, observe_counts
+from eostheory.agree.facts import ONCE, always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import Evidence, gather
 from eostheory.formula import Predicate, Statement, as_expr, vector
@@ -203,7 +203,6 @@ def _turns(train: Array, above: Mask) -> Mask:
     return np.array([up == above[a] for up, (a, _) in zip(grew, stretches, strict=True)])
 
 
-ONCE = {"quick": 1, "default": 1, "thorough": 1}
 CLAIMS = [
     Claim(
         id="lyu22/fig-1",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from eostheory.agree.facts import always, line, observe_counts
+from eostheory.agree.facts import ONCE, always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import Evidence, gather
 
@@ -168,7 +168,6 @@ def _peaks(values: Array) -> npt.NDArray[np.int_]:
     return 1 + np.flatnonzero((mean[1:-1] > mean[:-2]) & (mean[1:-1] > mean[2:]))
 
 
-ONCE = {"quick": 1, "default": 1, "thorough": 1}
 CLAIMS = [
     Claim(
         id="lyu22/fig-2",

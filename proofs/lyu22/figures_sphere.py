@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eostheory.agree.facts import always, line, observe_counts
+from eostheory.agree.facts import ONCE, always, line, observe_counts
 from eostheory.claims import Claim
 from eostheory.experiments.evidence import gather
 from eostheory.formula import Equation, Expr, exp, scalar
@@ -136,7 +136,7 @@ CLAIMS = [
         id="lyu22/fig-4",
         statement=FIGURE_4,
         simulate=figure_4,
-        examples={"quick": 1, "default": 1, "thorough": 1},
+        examples=ONCE,
         since="default",
         rests_on=("lyu22/appF.loss", "lyu22/appF.setup"),
         reading="t_1 is the first step at which 2/eta is below the sharpness of the minimizer "
@@ -148,7 +148,7 @@ CLAIMS = [
         id="lyu22/fig-6",
         statement=FIGURE_6,
         simulate=figure_6,
-        examples={"quick": 1, "default": 1, "thorough": 1},
+        examples=ONCE,
         since="default",
         rests_on=("lyu22/eq-16", "lyu22/appH2.potential"),
         reading="Periodic: after some time position and velocity are what they were. K = 2 and "
